@@ -1,0 +1,209 @@
+"""What the services need from outside: three ports. The clock is a `Callable[[], datetime]`. Nothing else is swappable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from monitor.model import (
+    Batch,
+    Delivery,
+    DeliveryState,
+    DigestKey,
+    Feed,
+    FeedState,
+    FetchResult,
+    Filter,
+    Health,
+    Hit,
+    Level,
+    Matched,
+    Message,
+    Plan,
+    Saved,
+    SendResult,
+    Stored,
+    WatchlistRevision,
+)
+
+Clock = Callable[[], datetime]
+"""Returns the present moment as an aware UTC datetime."""
+
+
+class Fetcher(Protocol):
+    """Reads feeds. Never raises for what the outside does: that is a `Failed`."""
+
+    def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+        """Yield one result per feed, as they come; conditional GET with the state's validators and body hash."""
+        ...
+
+
+class Store(Protocol):
+    """The whole state. Every writing method is one transaction; a reader never waits for a writer.
+
+    `n` is the number that sorts articles by time (newest = largest); it never leaves the store but as a cursor.
+    """
+
+    # feeds
+    def sync_feeds(self, feeds: Sequence[Feed]) -> None:
+        """Remember which feeds people want; a feed that left keeps its articles and its state."""
+        ...
+
+    def states(self) -> dict[str, FeedState]:
+        """The state of every feed that was ever known, by feed id."""
+        ...
+
+    def claim_due(
+        self, now: datetime, *, owner: str, lease: float, limit: int, only: Collection[str] | None, every: bool
+    ) -> list[FeedState]:
+        """Lease up to `limit` feeds that are due (`every`: due or not) and not leased by somebody else.
+
+        `only` names the feed ids to choose from, None means all that were last synced; `lease` is in seconds.
+        """
+        ...
+
+    def release(self, owner: str) -> None:
+        """Give back all leases of this owner."""
+        ...
+
+    # articles
+    def known(self, ids: Collection[str]) -> dict[str, str]:
+        """Article id -> current revision, for those of `ids` that are stored."""
+        ...
+
+    def near(self, signatures: Sequence[tuple[int, ...]], since: datetime) -> list[list[tuple[str, str, tuple[int, ...]]]]:
+        """Per signature: (article id, story id, signature) of articles seen since then that share a leading value."""
+        ...
+
+    def save(self, batches: Sequence[Batch]) -> Saved:
+        """Write whole batches in one transaction; what is there already is left as it is, a new revision is kept.
+
+        The state (etag and lease included) goes with the articles or not at all.
+        """
+        ...
+
+    def articles(self, ids: Sequence[str]) -> list[Stored]:
+        """The articles with these ids that exist, with their hits, in the order of `ids`."""
+        ...
+
+    def candidates(self, plan: Plan, limits: Filter, limit: int) -> list[tuple[int, Stored]]:
+        """Newest first: (n, article with hits) of everything that the plan does not rule out, at most `limit`."""
+        ...
+
+    def scan(self, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
+        """Oldest first from cursor `after` on: all articles, for rematch and try. `hits` is left empty."""
+        ...
+
+    def history(self, article: str) -> list[tuple[str, str, str, datetime]]:
+        """(revision, title, text, seen) of an article, oldest first; a single row for one never edited."""
+        ...
+
+    def rematched(self, matched: Sequence[Matched], revisions: Sequence[str], rev: str, *, lookback: bool) -> Saved:
+        """Replace the mentions of these articles, add new hits, mark hits that no longer hold as withdrawn."""
+        ...
+
+    def stale(self, rev: str, since: datetime | None) -> int:
+        """How many articles were matched with another revision of the watchlists than `rev`."""
+        ...
+
+    def release_held(self, feed: str) -> int:
+        """Turn the held articles of a feed into news; how many there were."""
+        ...
+
+    # digest and journal
+    def fresh_hits(
+        self, desk: str, watchlists: Collection[str] | None, levels: Collection[Level], new_since: datetime
+    ) -> list[tuple[Stored, tuple[Hit, ...]]]:
+        """News articles with hits that were not yet given to this desk, newest first.
+
+        Left out: hits withdrawn, articles held, baseline or archive. `watchlists` None means all.
+        A desk without any digest yet gets only articles first seen after `new_since`.
+        """
+        ...
+
+    def story_members(self, stories: Collection[str]) -> dict[str, list[tuple[str, str, str, str]]]:
+        """Story id -> (article id, source, language, feed) of its articles, oldest first."""
+        ...
+
+    def lookback_hits(self, desk: str, watchlists: Collection[str] | None) -> list[Hit]:
+        """Look-back hits not yet listed to this desk."""
+        ...
+
+    def freeze(self, key: DigestKey, messages: Sequence[Message], hits: Sequence[Hit], made: datetime, stories: int) -> bool:
+        """Store a digest, its messages (state queued) and its (desk, hit) rows. False when the key exists already."""
+        ...
+
+    def frozen(self, key: DigestKey) -> list[Message]:
+        """The messages of a frozen digest; empty when there is none."""
+        ...
+
+    def digests(self, desk: str | None = None) -> list[tuple[str, str, str, datetime, int]]:
+        """(desk, local date, slot, made, stories), newest first."""
+        ...
+
+    def outbox(self, states: Collection[DeliveryState] | None = None, due: datetime | None = None) -> list[Delivery]:
+        """Journal lines, oldest first; with `due` only those whose next try is not later."""
+        ...
+
+    def message(self, key: str, to: str) -> Message | None:
+        """The frozen message of a journal line."""
+        ...
+
+    def move(  # noqa: PLR0913  # one journal line has that many facts
+        self,
+        key: str,
+        to: str,
+        *,
+        frm: Collection[DeliveryState],
+        state: DeliveryState,
+        now: datetime,
+        tries: int | None = None,
+        next_try: datetime | None = None,
+        error: str = "",
+    ) -> bool:
+        """Move a journal line from one of the states `frm` to `state`, atomically. False when it stands elsewhere."""
+        ...
+
+    # watchlists
+    def keep_revisions(self, revisions: Iterable[WatchlistRevision]) -> None:
+        """Remember good sources; the newest per file is the last good one."""
+        ...
+
+    def last_good(self) -> dict[str, WatchlistRevision]:
+        """The newest good source per file."""
+        ...
+
+    # facts about the store itself
+    def meta(self, key: str) -> str:
+        """A remembered word or figure; empty when there is none."""
+        ...
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """Remember words or figures."""
+        ...
+
+    def counts(self, since: datetime | None = None) -> Health:
+        """How much there is."""
+        ...
+
+    def check(self) -> list[str]:
+        """Sentences about damage; empty when the file is sound."""
+        ...
+
+    def backup(self, path: Path) -> None:
+        """Write a verified copy; refuses to overwrite."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Channel(Protocol):
+    """Carries one message. Knows nothing of retries, journals or digests."""
+
+    def send(self, message: Message, committing: Callable[[], None]) -> SendResult:
+        """Hand the message over; calls `committing` right before the act that cannot be taken back."""
+        ...
