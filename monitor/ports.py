@@ -73,7 +73,9 @@ class Store(Protocol):
         """Article id -> current revision, for those of `ids` that are stored."""
         ...
 
-    def near(self, signatures: Sequence[tuple[int, ...]], since: datetime) -> list[list[tuple[str, str, tuple[int, ...]]]]:
+    def near(
+        self, signatures: Sequence[tuple[int, ...]], since: datetime
+    ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
         """Per signature: (article id, story id, signature) of articles seen since then that share a leading value."""
         ...
 
@@ -131,7 +133,9 @@ class Store(Protocol):
         """Look-back hits not yet listed to this desk."""
         ...
 
-    def freeze(self, key: DigestKey, messages: Sequence[Message], hits: Sequence[Hit], made: datetime, stories: int) -> bool:
+    def freeze(
+        self, key: DigestKey, messages: Sequence[Message], hits: Sequence[Hit], made: datetime, stories: int
+    ) -> bool:
         """Store a digest, its messages (state queued) and its (desk, hit) rows. False when the key exists already."""
         ...
 
@@ -151,7 +155,7 @@ class Store(Protocol):
         """The frozen message of a journal line."""
         ...
 
-    def move(  # noqa: PLR0913  # one journal line has that many facts
+    def move(  # one journal line has that many facts
         self,
         key: str,
         to: str,

@@ -95,9 +95,7 @@ class InField(Place):
     part: Node
 
 
-LimitName = Literal[
-    "source", "lang", "country", "tier", "since", "until", "watchlist", "rule", "level", "story"
-]
+LimitName = Literal["source", "lang", "country", "tier", "since", "until", "watchlist", "rule", "level", "story"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
