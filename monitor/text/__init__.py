@@ -1,1 +1,6 @@
-"""To come."""
+"""Text in all scripts: folding with the way back, affixes, sentences, language, HTML to plain text. Pure functions."""
+
+from monitor.text.fold import Folded, fold, fold_batch, index_text, words
+from monitor.text.letters import SEGMENT, SPACE, shown
+
+__all__ = ["SEGMENT", "SPACE", "Folded", "fold", "fold_batch", "index_text", "shown", "words"]
