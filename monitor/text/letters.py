@@ -23,7 +23,7 @@ APOSTROPHE, HAMZA_SEAT = 39, 40
 
 _NAMED = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SCRIPTS = (
-    "ابتثجحخدذرزسشصضطظعغفقكلمنهويپچژگ"  # noqa: RUF039  # Arabic, Persian, Sorani after letters.toml
+    "ابتثجحخدذرزسشصضطظعغفقكلمنهويپچژگ"  # Arabic, Persian, Sorani after letters.toml
     "αβγδεζηθικλμνξοπρςστυφχψω"
     "абвгдежзийклмнопрстуфхцчшщъыьэюя"
     "אבגדהוזחטיךכלםמןנסעףפץצקרשת"
@@ -32,7 +32,7 @@ _UNKNOWN = "ʘ"
 """Stands for every letter of a script without codes of its own; such words are compared letter by letter."""
 
 DATA = tomllib.loads(resources.files(__package__).joinpath("data/letters.toml").read_text(encoding="utf-8"))
-_FREE = [c for c in (*range(41, 48), *range(58, 97), *range(123, 256))]
+_FREE = (*range(41, 48), *range(58, 97), *range(123, 256))
 CODES: dict[str, int] = {c: ord(c) for c in _NAMED} | dict(zip(_SCRIPTS + _UNKNOWN, _FREE, strict=False))
 UNKNOWN = CODES[_UNKNOWN]
 _ROWS: dict[str, str] = {c: to for letters, to, _ in DATA["rows"] for c in letters}

@@ -1,0 +1,53 @@
+"""Where sentences and paragraphs begin, for NEAR/s, NEAR/p and the sentence that evidence shows."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+
+_SENTENCE = re.compile(r"(?:[.!?؟۔…]+[\"'”’»)\]]*\s+|[\n\r\u2028\u2029]+\s*|؛\s+)")
+_PARAGRAPH = re.compile(r"[\n\r\u2028\u2029]+")
+_ABBREVIATED = re.compile(r"(?:\b(?:[A-Z]|Mr|Mrs|Dr|Lt|Gen|Col|Maj|Sgt|St|No|vs|Prof|Sn|Yrd|Doç|Dr|Av|Org|Tuğg)|\d)$")
+_SHOWN = 300
+"""Most letters of a sentence that evidence shows."""
+
+
+def sentence_starts(text: str) -> list[int]:
+    """Code points at which sentences begin; the first is 0. "Lt. Gen. Kenneth" stays one sentence."""
+    starts = [0]
+    for found in _SENTENCE.finditer(text):
+        if text[found.start()] == "." and found.group().count(".") == 1 and "\n" not in found.group():
+            head = text[max(0, found.start() - 8) : found.start()]
+            if _ABBREVIATED.search(head):
+                continue
+        if found.end() < len(text):
+            starts.append(found.end())
+    return starts
+
+
+def paragraph_starts(text: str) -> list[int]:
+    """Code points at which paragraphs begin; the first is 0."""
+    return [0, *(m.end() for m in _PARAGRAPH.finditer(text) if m.end() < len(text))]
+
+
+def around(text: str, starts: list[int], start: int, end: int) -> str:
+    """The sentence that holds text[start:end], shortened on both sides when it is very long."""
+    number = bisect_right(starts, start) - 1
+    first = starts[number]
+    last = next((s for s in starts[number + 1 :] if s >= end), len(text))
+    cut_left = cut_right = False
+    if last - first > _SHOWN:
+        room = max(0, _SHOWN - (end - start)) // 2
+        if start - first > room:
+            first, cut_left = _word_start(text, start - room, start), True
+        if last - end > room:
+            last, cut_right = text.rfind(" ", end, end + room), True
+            last = end + room if last < 0 else last
+    shown = " ".join(text[first:last].split())
+    return f"{'… ' if cut_left else ''}{shown}{' …' if cut_right else ''}"
+
+
+def _word_start(text: str, place: int, limit: int) -> int:
+    """The first beginning of a word at or after `place`, before `limit`."""
+    found = text.find(" ", place, limit)
+    return place if found < 0 else found + 1
