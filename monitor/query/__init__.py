@@ -1,1 +1,1 @@
-"""To come."""
+"""The one query language: text -> tree (parse), tree + folded article -> spans (evaluate)."""

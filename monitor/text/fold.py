@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     Array = np.ndarray
 
 _SEPARATOR = "\uffff"
+_BETWEEN = " \uffff "
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """One folded text. `data` begins and ends with a SEGMENT byte; words are parted by single spaces."""
+    """One folded text. `data` is SEGMENT, SPACE, words parted by single spaces, SPACE, SEGMENT."""
 
     data: bytes
     origins: Array
@@ -39,7 +40,7 @@ def fold_batch(texts: Sequence[str]) -> tuple[bytes, Array]:
     """Fold many texts in one pass.
 
     Returns all of them joined (a SEGMENT byte before, between and after), and the positions of these SEGMENT bytes:
-    text i lies strictly between bounds[i] and bounds[i + 1].
+    text i lies strictly between bounds[i] and bounds[i + 1]. Each word has a space before and behind it.
     """
     joined = _joined(texts)
     codes = TABLE[_units(joined)]
@@ -60,7 +61,7 @@ def fold(text: str) -> Folded:
     where = np.flatnonzero(codes != DELETE)
     kept = codes[where]
     single = _single_spaces(kept)
-    origins = np.clip(where[single] - 1, 0, len(expanded))
+    origins = np.clip(where[single] - 2, 0, len(expanded))
     if sources is not None:
         origins = sources[origins]
     return Folded(kept[single].tobytes(), origins)
@@ -68,17 +69,17 @@ def fold(text: str) -> Folded:
 
 def words(text: str) -> list[bytes]:
     """The folded words of a text."""
-    return fold_batch([text])[0].strip(b"\n ").split()
+    return fold_batch([text])[0].split()
 
 
 def index_text(title: str, body: str) -> str:
     """What the store's index holds of an article: folded letters, words parted by single spaces."""
-    return letters.shown(fold_batch([title, body])[0]).replace("\n", " ").strip()
+    return " ".join(letters.shown(fold_batch([title, body])[0]).split())
 
 
 def _joined(texts: Sequence[str]) -> str:
     clean = [t.replace(_SEPARATOR, " ") if _SEPARATOR in t else t for t in texts]
-    return _SEPARATOR + _SEPARATOR.join(clean) + _SEPARATOR
+    return f"{_SEPARATOR} {_BETWEEN.join(clean)} {_SEPARATOR}"
 
 
 def _units(text: str) -> Array:
@@ -117,9 +118,8 @@ def _context(codes: Array) -> None:
 
 
 def _single_spaces(codes: Array) -> Array:
-    """Mask that keeps one space of a run, and none beside a SEGMENT byte."""
-    blank = codes <= SPACE
-    mask = np.ones(len(codes), dtype=bool)
-    mask[1:] = ~((codes[1:] == SPACE) & blank[:-1])
-    mask[:-1] &= ~((codes[:-1] == SPACE) & (codes[1:] == SEGMENT))
+    """Mask that keeps one space of a run."""
+    blank = codes == SPACE
+    mask = ~blank
+    mask[1:] |= ~blank[:-1]
     return mask

@@ -16,8 +16,8 @@ _ARABIC_SCRIPT = ("ar", "ckb", "fa")
 _LATIN_SCRIPT = ("en", "tr", "ku")
 _ARABIC = re.compile(r"[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
-_PRIOR = 2.0
-"""What the feed's own language weighs: two small words, or two letters that only it has."""
+_PRIOR = 1.5
+"""What the feed's own language weighs: more than one small word, less than two."""
 _READ = 2_000
 """Code points that are looked at; more does not change the answer."""
 

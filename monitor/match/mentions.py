@@ -1,0 +1,140 @@
+"""From checked places to mentions: company for short names, masks, repeats of one entity, names inside names."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from monitor.match.scan import Places
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What a short name needs beside it."""
+
+    leaves: tuple[int, ...]
+    """Words and names."""
+    entities: tuple[int, ...]
+    """Full mentions of other entities."""
+    within: int | None
+    """Words strictly between; None means anywhere in the article."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The leaves of one entity."""
+
+    number: int
+    shorts: tuple[tuple[int, Company], ...] = ()
+    mask: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The mentions of one entity in one article, in order."""
+
+    places: list[Place]
+    nested: frozenset[Place] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A near-miss: letters that would have been a mention, and why they are none."""
+
+    entity: int
+    place: Place
+    why: str
+    """"masked" or "no company"."""
+
+
+def resolve(
+    watched: dict[int, Watched], places: Places, word: Callable[[int], int], misses: list[Miss] | None = None
+) -> dict[int, Found]:
+    """Mentions per entity leaf. `word` numbers the words of the article; near-misses are added to `misses`."""
+    present = watched.keys() & places.keys()
+    full = {n: _unmasked(watched[n], places[n], places, misses) for n in present}
+    shorts = _owners_of_shorts(watched, places)
+    found: dict[int, list[Place]] = {n: spans for n, spans in full.items() if spans}
+    for entity, short, company in shorts:
+        spans = _accompanied(places[short], company, places, full, word)
+        if misses is not None:
+            misses.extend(Miss(entity, p, "no company") for p in places[short] if p not in spans)
+        spans = _unmasked(watched[entity], spans, places, misses)
+        if spans:
+            found.setdefault(entity, []).extend(spans)
+    longest = {n: _longest(spans) for n, spans in found.items()}
+    return _nested(longest)
+
+
+def _owners_of_shorts(watched: dict[int, Watched], places: Places) -> list[tuple[int, int, Company]]:
+    return [
+        (entity.number, leaf, company)
+        for entity in watched.values()
+        for leaf, company in entity.shorts
+        if leaf in places
+    ]
+
+
+def _unmasked(entity: Watched, spans: list[Place], places: Places, misses: list[Miss] | None) -> list[Place]:
+    """Those spans that lie in no mask; a mask never touches anything outside itself."""
+    masks = places.get(entity.mask) if entity.mask is not None else None
+    if not masks:
+        return spans
+    kept = []
+    for start, end in spans:
+        if any(a <= start and end <= b and b - a > end - start for a, b in masks):
+            if misses is not None:
+                misses.append(Miss(entity.number, (start, end), "masked"))
+        else:
+            kept.append((start, end))
+    return kept
+
+
+def _accompanied(
+    spans: list[Place], company: Company, places: Places, full: dict[int, list[Place]], word: Callable[[int], int]
+) -> list[Place]:
+    """Those spans that have company which is not made of their own letters."""
+    friends = [p for leaf in company.leaves for p in places.get(leaf, ())]
+    friends += [p for entity in company.entities for p in full.get(entity, ())]
+    if not friends:
+        return []
+    reach = company.within
+    return [
+        (start, end)
+        for start, end in spans
+        if any(
+            (b <= start or end <= a)
+            and (reach is None or max(word(a) - word(end - 1), word(start) - word(b - 1)) - 1 <= reach)
+            for a, b in friends
+        )
+    ]
+
+
+def _longest(spans: Iterable[Place]) -> list[Place]:
+    """Of overlapping spellings of one entity the longest, first come first."""
+    kept: list[Place] = []
+    for start, end in sorted(set(spans), key=lambda p: (p[0], -p[1])):
+        if kept and start < kept[-1][1]:
+            if end - start > kept[-1][1] - kept[-1][0]:
+                kept[-1] = (start, end)
+        else:
+            kept.append((start, end))
+    return kept
+
+
+def _nested(longest: dict[int, list[Place]]) -> dict[int, Found]:
+    """Flag every mention that lies inside a longer mention of another entity."""
+    if len(longest) < 2:
+        return {n: Found(spans) for n, spans in longest.items()}
+    every = sorted({p for spans in longest.values() for p in spans})
+    starts = [p[0] for p in every]
+    widest = max(b - a for a, b in every)
+    inner = set()
+    for start, end in every:
+        low, high = bisect_left(starts, end - widest), bisect_right(starts, start)
+        if any(a <= start and end <= b and b - a > end - start for a, b in every[low:high]):
+            inner.add((start, end))
+    return {n: Found(spans, frozenset(inner.intersection(spans))) for n, spans in longest.items()}

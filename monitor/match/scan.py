@@ -1,0 +1,150 @@
+"""One pass of the automaton over a batch of folded articles, and the check of every candidate's edges."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import daachorse
+
+from monitor.match.vocabulary import Use
+from monitor.model import Article
+from monitor.text import SPACE, Folded, fold, fold_batch
+from monitor.text.affixes import affixes
+from monitor.text.letters import DATA
+
+Places = dict[int, list[tuple[int, int]]]
+"""Leaf -> (start, end) in the folded batch, in order of start."""
+
+_DIGITS = frozenset(b"0123456789")
+_APOSTROPHES = frozenset(DATA["apostrophes"])
+
+
+class Text:
+    """One article inside a folded batch: its two fields, and the way back to its letters, made when first needed."""
+
+    __slots__ = ("_folded", "article", "bounds", "data")
+
+    def __init__(self, article: Article, data: bytes, bounds: tuple[int, int, int]) -> None:
+        self.article = article
+        self.data = data
+        self.bounds = bounds
+        """Positions of the SEGMENT bytes before the title, between title and body, after the body."""
+        self._folded: dict[int, Folded] = {}
+
+    def field(self, position: int) -> int:
+        """0 in the title, 1 in the body."""
+        return 0 if position < self.bounds[1] else 1
+
+    def letters(self, field: int) -> str:
+        """The original text of a field."""
+        return self.article.title if field == 0 else self.article.text
+
+    def original(self, start: int, end: int) -> tuple[int, int, int]:
+        """(field, start, end) in code points of the original field."""
+        field = self.field(start)
+        if field not in self._folded:
+            self._folded[field] = fold(self.letters(field))
+        base = self.bounds[field]
+        return (field, *self._folded[field].original(start - base, end - base))
+
+    def apostrophe_at(self, position: int) -> bool:
+        """Whether an apostrophe stood in the original right before the letter at this position."""
+        field, before, _ = self.original(position - 1, position)
+        _, after, _ = self.original(position, position + 1)
+        return any(c in _APOSTROPHES for c in self.letters(field)[before + 1 : after])
+
+
+def scan(
+    automaton: daachorse.DoubleArrayAhoCorasick, uses: Sequence[Sequence[Use]], articles: Sequence[Article]
+) -> list[tuple[Text, Places]]:
+    """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
+    data, bounds = fold_batch([field for a in articles for field in (a.title, a.text)])
+    edges = bounds.tolist()
+    texts = [Text(a, data, (edges[2 * n], edges[2 * n + 1], edges[2 * n + 2])) for n, a in enumerate(articles)]
+    found: list[tuple[Text, Places]] = [(text, {}) for text in texts]
+    current, until = -1, -1
+    for start, end, pattern in automaton.find_overlapping(data):
+        first = start + 1 if data[start] == SPACE else start
+        if data[end] > SPACE:
+            loose = [use for use in uses[pattern] if use.affixed or use.star]
+            if not loose:
+                continue
+        else:
+            loose = None
+        if end > until:
+            current = (bisect_right(edges, start) - 1) // 2
+            until = edges[2 * current + 2]
+        text, places = found[current]
+        for use in loose or uses[pattern]:
+            if _stands(text, use, first, end):
+                places.setdefault(use.leaf, []).append((first, end))
+    for _, places in found:
+        for spans in places.values():
+            spans.sort()
+    return found
+
+
+def _stands(text: Text, use: Use, start: int, end: int) -> bool:
+    """Whether a candidate is a whole word but for affixes that its language allows."""
+    data = text.data
+    prefix = suffix = b""
+    if data[start - 1] > SPACE:
+        prefix = data[_word_start(data, start) : start]
+    if data[end] > SPACE and not use.star:
+        suffix = data[end : _word_end(data, end)]
+    if use.exact and not _same_letters(text, use.exact, start, end):
+        return False
+    if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
+        return False
+    if (prefix or use.article) and not _prefixed(text, use, prefix):
+        return False
+    return not suffix or _suffixed(text, use, suffix, start, end)
+
+
+def _prefixed(text: Text, use: Use, prefix: bytes) -> bool:
+    if not use.affixed or not (use.long or use.star):
+        return False
+    return any(
+        affixes(lang).takes_prefix(prefix, article=use.article, long=use.words > 1)
+        for lang in _languages(text, use)
+    )
+
+
+def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool:
+    if not use.affixed:
+        return False
+    data = text.data
+    if all(c in _DIGITS for c in suffix):
+        return data[end - 1] not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
+    apostrophe = text.apostrophe_at(end)
+    if not apostrophe and not use.long and not _acronym(text, start, end):
+        return False
+    return any(
+        affixes(lang).takes_suffix(data[end - 1], suffix, apostrophe=apostrophe) for lang in _languages(text, use)
+    )
+
+
+def _languages(text: Text, use: Use) -> tuple[str, ...]:
+    return (text.article.lang, use.lang) if use.lang and use.lang != text.article.lang else (text.article.lang,)
+
+
+def _acronym(text: Text, start: int, end: int) -> bool:
+    """Whether capitals stand before small letters: "PKKê", where a short name takes a glued ending after all."""
+    field, first, last = text.original(start, end)
+    letters = text.letters(field)
+    return letters[first:last].isupper() and letters[last : last + 1].islower()
+
+
+def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: bool = False) -> bool:
+    field, first, last = text.original(start, end)
+    found = text.letters(field)[first:last]
+    return found.casefold() == letters.casefold() if fold_case else found == letters
+
+
+def _word_start(data: bytes, position: int) -> int:
+    return data.rfind(b" ", 0, position) + 1
+
+
+def _word_end(data: bytes, position: int) -> int:
+    return data.find(b" ", position)

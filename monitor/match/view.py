@@ -1,0 +1,105 @@
+"""One article as the evaluator sees it: spans of leaves, word numbers, sentences, and the way back to the letters."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import Literal
+
+from monitor.match.mentions import Found
+from monitor.match.scan import Places, Text
+from monitor.model import Feed
+from monitor.query import ast
+from monitor.query.evaluate import Scope, Span
+from monitor.text.sentences import paragraph_starts, sentence_starts
+
+LEAD_WORDS = 60
+_FAR = 1_000_000
+"""Added to the word and sentence numbers of the body, so that nothing is near across fields."""
+
+
+class ArticleView:
+    """Answers the evaluator about one article of a scanned batch."""
+
+    def __init__(self, text: Text, places: Places, feeds: dict[str, Feed]) -> None:
+        self.text = text
+        self.places = places
+        self.found: dict[int, Found] = {}
+        """Resolved mentions; set after company and masks were looked at."""
+        self._feeds = feeds
+        self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
+
+    @cached_property
+    def _spaces(self) -> list[int]:
+        data, first, last = self.text.data, self.text.bounds[0], self.text.bounds[2]
+        spaces, at = [], data.find(b" ", first, last)
+        while at >= 0:
+            spaces.append(at)
+            at = data.find(b" ", at + 1, last)
+        return spaces
+
+    @cached_property
+    def _lead_end(self) -> int:
+        first = bisect_right(self._spaces, self.text.bounds[1])
+        spaces = self._spaces
+        return spaces[first + LEAD_WORDS] if first + LEAD_WORDS < len(spaces) else self.text.bounds[2]
+
+    def spans(self, leaves: tuple[int, ...], scope: Scope) -> list[Span]:
+        """Mentions of entities and places of words, in order, in one field or everywhere."""
+        key = (leaves, scope)
+        if key not in self._spans:
+            first, last = self._range(scope)
+            found = []
+            for leaf in leaves:
+                mentions = self.found.get(leaf)
+                for start, end in mentions.places if mentions else self.places.get(leaf, ()):
+                    if first <= start and end <= last:
+                        found.append((start, end, ((start, end, leaf),)))
+            found.sort()
+            self._spans[key] = found
+        return self._spans[key]
+
+    def _range(self, scope: Scope) -> tuple[int, int]:
+        before, middle, after = self.text.bounds
+        if scope == "title":
+            return before, middle
+        if scope == "body":
+            return middle, after
+        if scope == "lead":
+            return middle, self._lead_end
+        return before, after
+
+    def word(self, position: int) -> int:
+        """Number of the word at a folded position."""
+        return bisect_right(self._spaces, position) + (_FAR if position > self.text.bounds[1] else 0)
+
+    @cached_property
+    def sentences(self) -> tuple[list[int], list[int]]:
+        """Beginnings of the sentences of title and body."""
+        return sentence_starts(self.text.letters(0)), sentence_starts(self.text.letters(1))
+
+    @cached_property
+    def _paragraphs(self) -> tuple[list[int], list[int]]:
+        return paragraph_starts(self.text.letters(0)), paragraph_starts(self.text.letters(1))
+
+    def unit(self, position: int, kind: Literal["s", "p"]) -> int:
+        """Number of the sentence or paragraph at a folded position."""
+        field, start, _ = self.text.original(position, position + 1)
+        starts = (self.sentences if kind == "s" else self._paragraphs)[field]
+        return bisect_right(starts, start) + field * _FAR
+
+    def within_limit(self, limit: ast.Limit) -> bool:
+        """Whether the article comes from where a limit wants it. Dates and stored hits are the store's to answer."""
+        article = self.text.article
+        feed = self._feeds.get(article.feed)
+        match limit.name:
+            case "lang":
+                return article.lang in limit.values
+            case "source":
+                return article.feed in limit.values
+            case "country":
+                return feed is not None and feed.country in {v.lower() for v in limit.values}
+            case "tier":
+                return feed is not None and str(feed.tier) in limit.values
+            case _:
+                return True

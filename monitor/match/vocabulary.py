@@ -1,0 +1,157 @@
+"""Names and words compiled into byte patterns, each knowing which leaf it stands for and what may be glued to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.text import words
+from monitor.text.affixes import LEAST_LETTERS
+from monitor.text.letters import CODES, DATA, UNKNOWN
+
+JOINED_LETTERS = 6
+"""From so many letters on a name is also found written as one word (حزبالله)."""
+
+_FREE_SIGNS = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
+_ARTICLE = bytes((CODES["ا"], CODES["ل"]))
+_LEAST_STEM = 3
+_LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
+
+LeafKind = Literal["entity", "short", "mask", "word", "term"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Something that is looked for: a full name, a name that needs company, a mask, a word list, a term of a query."""
+
+    kind: LeafKind
+    name: str
+    """Entity id, word-list id, or the term as written."""
+    number: int = 0
+    """Which short name of the entity, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One meaning of a pattern. Several leaves may share the same letters."""
+
+    leaf: int
+    lang: str = ""
+    """The name's own language: its affixes are taken besides those of the article's language."""
+    star: bool = False
+    """Any ending."""
+    affixed: bool = True
+    article: bool = False
+    """The name is listed with the Arabic article; the pattern stands without it, some form of it must precede."""
+    long: bool = False
+    """Two words or more, or enough letters to take glued affixes."""
+    words: int = 1
+    exact: str = ""
+    """These very letters, in this case."""
+    unknown: str = ""
+    """A word of a script without codes: its letters, compared in small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a name: the words an index is asked for, and the pattern the scan looks for."""
+
+    tokens: tuple[bytes, ...]
+    use: Use
+
+    @property
+    def pattern(self) -> bytes:
+        """Words of Latin letters and digits begin at a space; others may carry a prefix."""
+        joined = b" ".join(self.tokens)
+        return b" " + joined if joined[0] in _LATIN else joined
+
+
+def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
+    """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
+    seen: set[tuple[bytes, ...]] = set()
+    for spelling in (text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text)):
+        tokens = tuple(words(spelling))
+        if not tokens:
+            continue
+        choices = [tokens]
+        if joined and len(tokens) > 1 and len(b"".join(tokens)) >= JOINED_LETTERS and not use.exact:
+            choices.append((b"".join(tokens),))
+        for choice in choices:
+            if choice in seen:
+                continue
+            seen.add(choice)
+            yield _form(choice, use, text, len(tokens))
+
+
+def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
+    """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
+    first = tokens[0]
+    article = (
+        use.affixed
+        and not use.exact
+        and first.startswith(_ARTICLE)
+        and len(first) >= len(_ARTICLE) + _LEAST_STEM
+    )
+    if article:
+        tokens = (first[len(_ARTICLE) :], *tokens[1:])
+    letters = b"".join(tokens)
+    return Form(
+        tokens,
+        Use(
+            leaf=use.leaf,
+            lang=use.lang,
+            star=use.star,
+            affixed=use.affixed,
+            article=article,
+            long=count > 1 or len(letters) >= LEAST_LETTERS,
+            words=count,
+            exact=use.exact,
+            unknown=text if UNKNOWN in letters else "",
+        ),
+    )
+
+
+class Vocabulary:
+    """All leaves and patterns of a matcher, while it is being compiled."""
+
+    def __init__(self) -> None:
+        self.leaves: list[Leaf] = []
+        self.forms: list[list[Form]] = []
+        """Per leaf, how it may be written: what the index is asked for."""
+        self.uses: dict[bytes, list[Use]] = {}
+        self._numbers: dict[Leaf, int] = {}
+
+    def leaf(self, kind: LeafKind, name: str, number: int = 0) -> int:
+        """The number of a leaf, new if it was not known."""
+        leaf = Leaf(kind, name, number)
+        if leaf not in self._numbers:
+            self._numbers[leaf] = len(self.leaves)
+            self.leaves.append(leaf)
+            self.forms.append([])
+        return self._numbers[leaf]
+
+    def find(self, kind: LeafKind, name: str, number: int = 0) -> int | None:
+        """The number of a leaf that was added, else None."""
+        return self._numbers.get(Leaf(kind, name, number))
+
+    def add(self, text: str, use: Use) -> bool:
+        """Look for a text; False when nothing is left of it after folding."""
+        known = self.forms[use.leaf]
+        found = False
+        for form in forms(text, use, joined=not use.star):
+            found = True
+            uses = self.uses.setdefault(form.pattern, [])
+            if form.use not in uses:
+                uses.append(form.use)
+                known.append(form)
+        return found
+
+    def term(self, text: str, *, star: bool, exact: bool) -> int:
+        """The leaf of a word or phrase of a query."""
+        written = f'"{text}"' if " " in text.strip() else text
+        leaf = self.leaf("term", f"{'=' if exact else ''}{written}{'*' if star else ''}")
+        if not self.forms[leaf]:
+            self.add(text, Use(leaf=leaf, star=star, affixed=not exact, exact=text if exact else ""))
+        return leaf
