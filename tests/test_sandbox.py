@@ -1,0 +1,156 @@
+"""The sandbox: a job that hangs, eats memory or crashes costs itself and nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.sandbox import Done, Killed, Limits, Sandbox
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Two children with tight bounds, shared by the tests of this file."""
+    with Sandbox(workers=2, limits=Limits(wall=1.0, cpu=20, memory=64 * MEGABYTE)) as made:
+        yield made
+
+
+def test_a_value_comes_back(sandbox: Sandbox) -> None:
+    """A job's value is handed over as it is."""
+    assert sandbox.run(divmod, (17, 5)) == Done(value=(3, 2))
+
+
+def test_results_keep_the_order_of_the_jobs(sandbox: Sandbox) -> None:
+    """Outcomes come in the order of the arguments, however they were spread over children."""
+    outcomes = list(sandbox.map(pow, [(n, 2) for n in range(50)], batch=3))
+
+    assert outcomes == [Done(value=n * n) for n in range(50)]
+
+
+def test_no_job_is_no_outcome(sandbox: Sandbox) -> None:
+    """An empty list starts nothing and yields nothing."""
+    assert list(sandbox.map(pow, [])) == []
+
+
+def test_an_exception_costs_only_its_job(sandbox: Sandbox) -> None:
+    """What a job raises is an outcome in words, and the job after it runs."""
+    bad, good = sandbox.map(divmod, [(1, 0), (1, 1)])
+
+    assert isinstance(bad, Killed)
+    assert bad.cause == "error"
+    assert "ZeroDivisionError" in bad.reason
+    assert good == Done(value=(1, 0))
+
+
+def test_a_job_that_hangs_is_killed_and_the_others_are_not(sandbox: Sandbox) -> None:
+    """Of a batch with one hanging job all others are answered, and the pool serves on."""
+    outcomes = list(sandbox.map(time.sleep, [(0,), (60,), (0,), (0,)], batch=4))
+
+    assert outcomes == [
+        Done(value=None),
+        Killed(cause="wall", reason="took longer than 1 s"),
+        Done(value=None),
+        Done(value=None),
+    ]
+    assert sandbox.run(abs, (-1,)) == Done(value=1)
+
+
+def test_memory_is_bounded(sandbox: Sandbox) -> None:
+    """A job that asks for more memory than allowed is stopped, and the next one of its batch runs."""
+    outcomes = list(sandbox.map(bytes, [(200 * MEGABYTE,), (3,)]))
+
+    assert outcomes == [Killed(cause="memory", reason="needed more than 64 MB of memory"), Done(value=b"\0\0\0")]
+
+
+def test_processor_time_is_bounded() -> None:
+    """A job that burns its processor seconds is ended by the kernel, long before its wall time."""
+    with Sandbox(workers=1, limits=Limits(wall=20, cpu=0.1)) as small:
+        outcome = small.run(pow, (7, 10**9))
+    assert outcome == Killed(cause="cpu", reason="used more than 0.1 s of processor time")
+
+
+def test_a_crash_costs_only_its_job(sandbox: Sandbox) -> None:
+    """A child that dies by a signal is replaced; the jobs behind it in the batch are answered."""
+    outcomes = list(sandbox.map(signal.raise_signal, [(signal.SIGCONT,), (signal.SIGSEGV,), (signal.SIGCONT,)]))
+
+    assert outcomes == [
+        Done(value=None),
+        Killed(cause="crash", reason="crashed the parser (SIGSEGV)"),
+        Done(value=None),
+    ]
+
+
+def test_the_child_that_left_is_replaced_before_the_next_job(sandbox: Sandbox) -> None:
+    """A child that was ended while idle is not noticed by the caller of the next job."""
+    first = sandbox.run(os.getpid, ())
+    assert isinstance(first, Done)
+    os.kill(first.value, signal.SIGKILL)
+
+    while Path(f"/proc/{first.value}").exists():
+        pass
+    second = sandbox.run(os.getpid, ())
+
+    assert isinstance(second, Done)
+    assert second.value != first.value
+
+
+def test_children_reach_no_network(sandbox: Sandbox) -> None:
+    """A job that wants to connect is refused before anything is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        outcome = sandbox.run(socket.create_connection, (server.getsockname(),))
+
+    assert isinstance(outcome, Killed)
+    assert "may not do this: socket" in outcome.reason
+
+
+def test_children_write_no_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A job can fill no file on our disks."""
+    outcome = sandbox.run(Path.write_text, (tmp_path / "x", "hello"))
+
+    assert isinstance(outcome, Killed)
+    assert (tmp_path / "x").stat().st_size == 0
+
+
+def test_threads_share_the_children(sandbox: Sandbox) -> None:
+    """Several threads may ask at once; each gets its own answers."""
+    answers: dict[int, list[object]] = {}
+
+    def ask(n: int) -> None:
+        answers[n] = [o.value for o in sandbox.map(pow, [(n, k) for k in range(20)], batch=4) if isinstance(o, Done)]
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert answers == {n: [n**k for k in range(20)] for n in range(4)}
+
+
+def test_an_abandoned_run_gives_its_children_back(sandbox: Sandbox) -> None:
+    """Who stops reading outcomes blocks nobody else."""
+    outcomes = sandbox.map(abs, [(n,) for n in range(100)], batch=1)
+    assert next(outcomes) == Done(value=0)
+    outcomes.close()  # type: ignore[attr-defined]
+
+    assert sandbox.run(abs, (-2,)) == Done(value=2)
+
+
+def test_nothing_is_left_behind() -> None:
+    """After close no child runs and none is a zombie."""
+    with Sandbox(workers=2) as made:
+        pids = {o.value for o in made.map(os.getpid, [() for _ in range(8)], batch=1) if isinstance(o, Done)}
+        assert pids
+
+    assert not [p for p in multiprocessing.active_children() if p.pid in pids]
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
