@@ -1,1 +1,6 @@
-"""To come."""
+"""Watchlists -> Matcher, compiled once; articles -> mentions and hits with evidence."""
+
+from monitor.match.compile import Compiled, compile_query, compile_watchlists, example_article
+from monitor.match.matcher import Matcher
+
+__all__ = ["Compiled", "Matcher", "compile_query", "compile_watchlists", "example_article"]

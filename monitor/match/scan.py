@@ -106,8 +106,7 @@ def _prefixed(text: Text, use: Use, prefix: bytes) -> bool:
     if not use.affixed or not (use.long or use.star):
         return False
     return any(
-        affixes(lang).takes_prefix(prefix, article=use.article, long=use.words > 1)
-        for lang in _languages(text, use)
+        affixes(lang).takes_prefix(prefix, article=use.article, long=use.words > 1) for lang in _languages(text, use)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from monitor.match.mentions import Found
 from monitor.match.scan import Places, Text
-from monitor.model import Feed
+from monitor.model import Feed, Stored
 from monitor.query import ast
 from monitor.query.evaluate import Scope, Span
 from monitor.text.sentences import paragraph_starts, sentence_starts
@@ -21,12 +21,13 @@ _FAR = 1_000_000
 class ArticleView:
     """Answers the evaluator about one article of a scanned batch."""
 
-    def __init__(self, text: Text, places: Places, feeds: dict[str, Feed]) -> None:
+    def __init__(self, text: Text, places: Places, feeds: dict[str, Feed], stored: Stored | None = None) -> None:
         self.text = text
         self.places = places
         self.found: dict[int, Found] = {}
         """Resolved mentions; set after company and masks were looked at."""
         self._feeds = feeds
+        self._stored = stored
         self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
 
     @cached_property
@@ -49,7 +50,7 @@ class ArticleView:
         key = (leaves, scope)
         if key not in self._spans:
             first, last = self._range(scope)
-            found = []
+            found: list[Span] = []
             for leaf in leaves:
                 mentions = self.found.get(leaf)
                 for start, end in mentions.places if mentions else self.places.get(leaf, ()):
@@ -89,17 +90,31 @@ class ArticleView:
         return bisect_right(starts, start) + field * _FAR
 
     def within_limit(self, limit: ast.Limit) -> bool:
-        """Whether the article comes from where a limit wants it. Dates and stored hits are the store's to answer."""
-        article = self.text.article
+        """Whether the article comes from where, and has been hit by what, a limit names.
+
+        `since:` and `until:` hold ISO times here; limits that only search knows are true for an article not yet stored.
+        """
+        article, stored = self.text.article, self._stored
         feed = self._feeds.get(article.feed)
+        wanted = set(limit.values)
         match limit.name:
             case "lang":
-                return article.lang in limit.values
+                return article.lang in wanted
             case "source":
-                return article.feed in limit.values
+                return article.feed in wanted
             case "country":
-                return feed is not None and feed.country in {v.lower() for v in limit.values}
+                return feed is not None and feed.country in {v.lower() for v in wanted}
             case "tier":
-                return feed is not None and str(feed.tier) in limit.values
-            case _:
-                return True
+                return feed is not None and str(feed.tier) in wanted
+            case "since":
+                return article.when.isoformat() >= limit.values[0]
+            case "until":
+                return article.when.isoformat() < limit.values[0]
+            case "story":
+                return stored is None or stored.story in wanted
+            case "watchlist":
+                return stored is None or any(h.watchlist in wanted for h in stored.hits)
+            case "rule":
+                return stored is None or any(h.rule in wanted for h in stored.hits)
+            case "level":
+                return stored is None or any(h.level in wanted for h in stored.hits)

@@ -1,0 +1,174 @@
+"""Watchlists to a Matcher, with every problem at its place; and the examples by which each file proves itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from monitor.errors import Problem, QueryError
+from monitor.match.matcher import Matcher, Watch
+from monitor.match.mentions import Company, Watched
+from monitor.match.rules import Index, add_words, bind
+from monitor.match.vocabulary import Use, Vocabulary
+from monitor.model import Article, Feed, Matched
+from monitor.query import ast
+from monitor.query import evaluate as ev
+from monitor.query.parse import parse
+from monitor.text.language import language
+from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
+
+_SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A matcher, and what is wrong with the files it was made of. A rule with a problem is left out of the matcher."""
+
+    matcher: Matcher
+    problems: tuple[Problem, ...]
+
+
+def compile_watchlists(
+    files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True
+) -> Compiled:
+    """Compile all files together and run their examples."""
+    vocabulary = Vocabulary()
+    index = Index(files)
+    problems: list[Problem] = []
+    rules = []
+    for file in files:
+        for rule in file.rules:
+            try:
+                rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
+            except QueryError as error:
+                problems.append(_at_query(rule.query_mark, error))
+    watched = _watch(index, vocabulary, index.entities)
+    owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
+    matcher = Matcher(vocabulary, watched, owners, rules, files, feeds)
+    if examples:
+        problems.extend(_failing(matcher, files))
+    return Compiled(matcher, tuple(problems))
+
+
+def compile_query(
+    node: ast.Node, query: str, files: Sequence[WatchlistFile], feeds: Sequence[Feed] = ()
+) -> tuple[Matcher, ev.Bound]:
+    """A matcher that looks for nothing but what one query names: search need not wait for a thousand names.
+
+    Raises QueryError at a name that nobody defined.
+    """
+    vocabulary = Vocabulary()
+    index = Index(files)
+    bound = bind(node, query, index, vocabulary)
+    asked = {leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity"}
+    watched = _watch(index, vocabulary, asked)
+    owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
+    return Matcher(vocabulary, watched, owners, (), files, feeds), bound
+
+
+def _rule(rule: Rule, index: Index, vocabulary: Vocabulary) -> ev.Bound:
+    node = parse(rule.query, search=False)
+    bound = bind(node, rule.query, index, vocabulary)
+    if ev.needed(bound, {}) is None:
+        raise QueryError("This rule names nothing to look for.", rule.query, 0, len(rule.query))
+    return bound
+
+
+def _at_query(mark: Mark, error: QueryError) -> Problem:
+    return Problem(mark.file, mark.line, mark.column + error.start, error.sentence)
+
+
+def _watch(index: Index, vocabulary: Vocabulary, wanted: Collection[str]) -> dict[int, Watched]:
+    """Add the names of the wanted entities, and of the entities that keep them company."""
+    watched: dict[int, Watched] = {}
+    queue = list(wanted)
+    while queue:
+        _, entity = index.entities[queue.pop()]
+        number = vocabulary.leaf("entity", entity.id)
+        if number in watched:
+            continue
+        _add_names(entity, number, vocabulary)
+        shorts = []
+        for place, short in enumerate(entity.short):
+            leaf = vocabulary.leaf("short", entity.id, place)
+            vocabulary.add(short.text, Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else ""))
+            company, entities = _company(short, index, vocabulary)
+            queue.extend(entities)
+            shorts.append((leaf, company))
+        mask = None
+        if entity.mask:
+            mask = vocabulary.leaf("mask", entity.id)
+            for longer in entity.mask:
+                vocabulary.add(longer.text, Use(leaf=mask, lang=longer.lang))
+        watched[number] = Watched(number, tuple(shorts), mask)
+    return watched
+
+
+def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
+    vocabulary.add(entity.name, Use(leaf=number, lang="en"))
+    for name in entity.names:
+        vocabulary.add(name.text, Use(leaf=number, lang=name.lang))
+
+
+def _company(short: Short, index: Index, vocabulary: Vocabulary) -> tuple[Company, list[str]]:
+    leaves, entities = [], []
+    for friend in short.with_:
+        if friend.startswith("@"):
+            ids = index.meant(ast.EntityRef(name=friend[1:].rstrip("+"), plus=friend.endswith("+"), start=0, end=0))
+            entities.extend(ids)
+        elif friend.startswith("#"):
+            leaves.append(add_words(index.words[friend[1:]], vocabulary))
+        else:
+            bare = friend.strip('"“”«»')
+            leaves.append(vocabulary.term(bare.removesuffix("*"), star=bare.endswith("*"), exact=False))
+    numbers = tuple(vocabulary.leaf("entity", i) for i in entities)
+    return Company(tuple(leaves), numbers, short.within), entities
+
+
+def _failing(matcher: Matcher, files: Sequence[WatchlistFile]) -> list[Problem]:
+    """Examples that do not hold, each at its place."""
+    asked = [(file, example) for file in files for example in file.examples]
+    answers = matcher.match([example_article(example) for _, example in asked])
+    problems: list[Problem] = []
+    for (file, example), matched in zip(asked, answers, strict=True):
+        problems.extend(
+            Problem(example.mark.file, example.mark.line, example.mark.column, sentence)
+            for sentence in _wrong(file, example, matched)
+        )
+    return problems
+
+
+def example_article(example: Example) -> Article:
+    """An example as an article: its language is the one it gives, else the one its letters tell."""
+    lang = example.lang or language(example.title, example.say)
+    moment = datetime(2000, 1, 1, tzinfo=UTC)
+    return Article(id="example", feed="", title=example.title, text=example.say, lang=lang, seen=moment)
+
+
+def _wrong(file: WatchlistFile, example: Example, matched: Matched) -> list[str]:
+    own = {e.id for e in file.entities}
+    expected, found = set(example.hits), {h.rule for h in matched.hits if h.watchlist == file.id and h.rule}
+    named = defaultdict(list)
+    for mention in matched.mentions:
+        if mention.entity in own:
+            named[mention.entity].append(mention.letters)
+    sentences = []
+    start = f'Example "{example.say[:50]}{"…" if len(example.say) > 50 else ""}"'
+    if missing := expected - found:
+        sentences.append(f"{start} should hit {_listed(missing)} and does not: try `monitor explain` on it.")
+    if extra := found - expected:
+        sentences.append(f"{start} hits {_listed(extra)} and should not: narrow the rule or mend the example.")
+    wanted = set(example.mentions) if example.mentions is not None else (None if expected else set())
+    if wanted is not None:
+        if unfound := wanted - named.keys():
+            sentences.append(f"{start} should mention {_listed(unfound)} and does not: add the spelling it uses.")
+        if unwanted := named.keys() - wanted:
+            letters = ", ".join(f"{e} ({named[e][0]})" for e in sorted(unwanted))
+            sentences.append(f"{start} mentions {letters} and should not: add a mask, company, or `mentions:`.")
+    return sentences
+
+
+def _listed(names: Collection[str | None]) -> str:
+    return ", ".join(f"`{n}`" for n in sorted(n or "" for n in names))

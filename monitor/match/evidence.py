@@ -1,0 +1,61 @@
+"""Evidence: for every span that made a hit true, the very letters, their place, and the sentence around them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from monitor.match.scan import Text
+from monitor.match.vocabulary import Vocabulary
+from monitor.model import Evidence, FieldName
+from monitor.query.evaluate import Atom
+from monitor.text.sentences import around
+
+if TYPE_CHECKING:
+    from monitor.match.view import ArticleView
+
+FIELDS: tuple[FieldName, FieldName] = ("title", "body")
+_PER_LEAF, _PER_HIT = 5, 40
+"""Spans kept with a hit. An article that names Iraq a hundred times is proved by the first five."""
+
+
+class Placed(TypedDict):
+    """Where letters stand in the original text."""
+
+    field: FieldName
+    start: int
+    end: int
+    letters: str
+
+
+class Witness:
+    """Turns folded spans into what a person is shown."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._leaves = vocabulary.leaves
+
+    def place(self, text: Text, start: int, end: int) -> Placed:
+        """The original letters of a folded span."""
+        field, first, last = text.original(start, end)
+        return {"field": FIELDS[field], "start": first, "end": last, "letters": text.letters(field)[first:last]}
+
+    def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
+        """One piece of evidence per span, at most five of one leaf, in order of place."""
+        counted: Counter[int] = Counter()
+        found: list[Evidence] = []
+        for start, end, leaf in atoms:
+            counted[leaf] += 1
+            if counted[leaf] <= _PER_LEAF and len(found) < _PER_HIT:
+                found.append(self._one(view, start, end, leaf))
+        return tuple(found)
+
+    def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
+        placed = self.place(view.text, start, end)
+        field = FIELDS.index(placed["field"])
+        sentence = around(view.text.letters(field), view.sentences[field], placed["start"], placed["end"])
+        kind = self._leaves[leaf].kind
+        shown: Literal["entity", "word", "term"] = kind if kind == "word" or kind == "term" else "entity"  # noqa: PLR1714  # mypy narrows by ==
+        return Evidence(
+            leaf=shown, name=self._leaves[leaf].name, sentence=sentence, lang=view.text.article.lang, **placed
+        )
