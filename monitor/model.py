@@ -416,6 +416,8 @@ class SendResult:
     ok: bool
     retry: bool = False
     error: str = ""
+    unconfirmed: bool = False
+    """The message went out whole and no answer came back: it may have been delivered or not (RFC 1047)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -468,11 +470,14 @@ class Everything:
     """Every stored article is a candidate."""
 
 
+Column = Literal["feed", "lang", "story", "watchlist", "rule", "level"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
     """Candidate leaf answered by a column: what `source:`, `lang:`, `watchlist:` and the like narrow to."""
 
-    column: Literal["feed", "lang", "story", "watchlist", "rule", "level"]
+    column: Column
     values: tuple[str, ...]
 
 
