@@ -1,0 +1,284 @@
+"""Articles: storing them with what the matcher found, and reading them back."""
+
+# ruff: noqa: S608 - only column and table names of this package stand in the strings, values are bound
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.model import Article, Batch, Hit, Matched, Saved, Stored
+from monitor.store import feeds, folded
+from monitor.store.rows import (
+    ARTICLE_COLUMNS,
+    HIT_COLUMNS,
+    Row,
+    article_of,
+    article_row,
+    compact,
+    first_number,
+    hit_of,
+    hit_row,
+    instant,
+    iso,
+    leading,
+    mention_rows,
+    sketch_rows,
+)
+
+_SECOND = first_number(datetime.fromisoformat("1970-01-01T00:00:01+00:00")) - first_number(
+    datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+)
+_SKETCH_DAYS = 30
+"""Sketches older than this are dropped: nobody asks `near` for older articles."""
+
+Folded = dict[tuple[str, str], str]
+"""(article id, revision) -> folded text, made before the transaction so that no writer waits for the folding."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An article on its way in, with all that its batch says of it."""
+
+    article: Article
+    story: str
+    matched: Matched | None
+    matched_rev: str
+
+
+def known(db: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
+    """Article id -> revision."""
+    return dict(
+        db.execute("SELECT id, revision FROM articles WHERE id IN (SELECT value FROM json_each(?))", (_list(ids),))
+    )
+
+
+def prefold(stored: dict[str, str], batches: Sequence[Batch]) -> Folded:
+    """The folded texts of the articles that are not stored as they are."""
+    wanted = [a for batch in batches for a in batch.articles if stored.get(a.id) != a.revision]
+    return {(a.id, a.revision): folded.text(a.title, a.text) for a in wanted}
+
+
+def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: datetime) -> Saved:
+    """Write whole batches inside the caller's transaction, in a few statements however many articles there are."""
+    entries = _entries(batches)
+    ids = _list(entries)
+    stored = {
+        id_: (n, revision)
+        for n, id_, revision in db.execute(
+            "SELECT n, id, revision FROM articles WHERE id IN (SELECT value FROM json_each(?))", (ids,)
+        )
+    }
+    new = _numbered(db, [entry for id_, entry in entries.items() if id_ not in stored])
+    revised = sorted(
+        ((stored[id_][0], entry) for id_, entry in entries.items()
+         if id_ in stored and stored[id_][1] != entry.article.revision),
+        key=lambda pair: pair[0],
+    )  # fmt: skip
+    _index(db, new, revised, ready)
+    _insert(db, new)
+    _revise(db, revised)
+    hits = [(n, hit) for n, entry in [*new, *revised] if entry.matched for hit in entry.matched.hits]
+    added = add_hits(db, hits, iso(made), lookback=False)
+    feeds.keep_states(db, [batch.state for batch in batches if batch.state is not None])
+    return Saved(articles=len(new), revised=len(revised), hits=added)
+
+
+def _entries(batches: Sequence[Batch]) -> dict[str, _Entry]:
+    """By article id; of one that comes twice the first counts, the next poll brings the other again."""
+    entries: dict[str, _Entry] = {}
+    for batch in batches:
+        matched = {m.article: m for m in batch.matched}
+        stories = batch.stories or tuple(article.id for article in batch.articles)
+        for article, story in zip(batch.articles, stories, strict=True):
+            entries.setdefault(article.id, _Entry(article, story, matched.get(article.id), batch.matched_rev))
+    return entries
+
+
+def _numbered(db: sqlite3.Connection, entries: list[_Entry]) -> list[tuple[int, _Entry]]:
+    """Give every new article the next free number of its second; in rising order."""
+    ordered = sorted(((first_number(entry.article.when), entry) for entry in entries), key=lambda pair: pair[0])
+    free = _free(db, {first for first, _ in ordered})
+    numbered = []
+    for first, entry in ordered:
+        second = first
+        while free[second] >= second + _SECOND:  # a million undated articles were imported within one second
+            second += _SECOND
+            if second not in free:
+                free |= _free(db, {second})
+        numbered.append((free[second], entry))
+        free[second] += 1
+    return sorted(numbered, key=lambda pair: pair[0])
+
+
+def _free(db: sqlite3.Connection, seconds: Collection[int]) -> dict[int, int]:
+    rows = db.execute(
+        "SELECT j.value, (SELECT max(n) FROM articles WHERE n >= j.value AND n < j.value + ?) FROM json_each(?) j",
+        (_SECOND, _list(seconds)),
+    )
+    return {first: first if last is None else last + 1 for first, last in rows}
+
+
+def _index(
+    db: sqlite3.Connection, new: list[tuple[int, _Entry]], revised: list[tuple[int, _Entry]], ready: Folded
+) -> None:
+    """Bring the full-text index up to date, in rising order: it writes out what it gathered whenever n falls."""
+    old = {
+        n: (title, text)
+        for n, title, text in db.execute(
+            "SELECT n, title, text FROM articles WHERE n IN (SELECT value FROM json_each(?))",
+            (_list(n for n, _ in revised),),
+        )
+    }
+    for n, entry in sorted([*new, *revised], key=lambda pair: pair[0]):
+        article = entry.article
+        if n in old:
+            folded.forget(db, n, *old[n])
+        folded.put(db, n, ready.get((article.id, article.revision)) or folded.text(article.title, article.text))
+
+
+def _insert(db: sqlite3.Connection, new: list[tuple[int, _Entry]]) -> None:
+    db.executemany(
+        f"INSERT INTO articles VALUES ({', '.join('?' * 20)})",
+        (article_row(n, e.article, e.story, e.matched_rev) for n, e in new),
+    )
+    _attach(db, new)
+    if new:
+        newest = max(e.article.seen for _, e in new)
+        db.execute("DELETE FROM sketches WHERE seen < ?", (iso(newest - timedelta(days=_SKETCH_DAYS)),))
+
+
+def _revise(db: sqlite3.Connection, revised: list[tuple[int, _Entry]]) -> None:
+    """Keep the old wording and write the new one; identity, first sight, date and standing stay as they were."""
+    numbers = _list(n for n, _ in revised)
+    db.execute(
+        "INSERT OR IGNORE INTO revisions(n, revision, seen, title, text) SELECT n, revision, changed, title, text"
+        " FROM articles WHERE n IN (SELECT value FROM json_each(?))",
+        (numbers,),
+    )
+    db.executemany(
+        "UPDATE articles SET title = ?, lead = ?, text = ?, lang = ?, revision = ?, signature = ?, changed = ?,"
+        " matched_rev = ? WHERE n = ?",
+        [
+            (e.article.title, e.article.lead, e.article.text, e.article.lang, e.article.revision,
+             compact(e.article.signature), iso(e.article.seen), e.matched_rev, n)
+            for n, e in revised
+        ],
+    )  # fmt: skip
+    for table in ("mentions", "sketches"):
+        db.execute(f"DELETE FROM {table} WHERE n IN (SELECT value FROM json_each(?))", (numbers,))
+    _attach(db, revised)
+
+
+def _attach(db: sqlite3.Connection, entries: list[tuple[int, _Entry]]) -> None:
+    mentions = [row for n, e in entries if e.matched for row in mention_rows(n, e.matched.mentions)]
+    # in the order of the key: inserting at random places touched 3 times as many pages
+    db.executemany("INSERT INTO mentions(entity, n, spans) VALUES (?, ?, ?)", sorted(mentions))
+    sketches = [row for n, e in entries for row in sketch_rows(n, e.article.signature, iso(e.article.seen))]
+    db.executemany("INSERT INTO sketches(value, n, seen) VALUES (?, ?, ?)", sorted(sketches))
+
+
+def add_hits(db: sqlite3.Connection, hits: list[tuple[int, Hit]], made: str, *, lookback: bool) -> int:
+    """Store hits; one that is there keeps its evidence, and holds again if it was withdrawn. How many were new."""
+    if not hits:
+        return 0
+    before = _last_hit(db)
+    db.executemany(
+        "INSERT INTO hits(hit, n, article, revision, watchlist, rule, entity, rev, level, lookback, made, evidence)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT(hit) DO UPDATE SET withdrawn = NULL WHERE withdrawn IS NOT NULL",
+        (hit_row(n, hit, made, lookback=lookback) for n, hit in hits),
+    )
+    return _last_hit(db) - before
+
+
+def _last_hit(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT coalesce(max(k), 0) FROM hits").fetchone()[0])
+
+
+def by_id(db: sqlite3.Connection, ids: Sequence[str]) -> list[Stored]:
+    """In the order of `ids`, those that exist."""
+    rows = db.execute(
+        f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE id IN (SELECT value FROM json_each(?))", (_list(ids),)
+    ).fetchall()
+    found = {stored.article.id: stored for _, stored in with_hits(db, rows)}
+    return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
+
+
+def by_number(db: sqlite3.Connection, numbers: Sequence[int]) -> list[tuple[int, Stored]]:
+    """With their hits, in the order of `numbers`."""
+    rows = db.execute(
+        f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE n IN (SELECT value FROM json_each(?))", (_list(numbers),)
+    ).fetchall()
+    found = dict(with_hits(db, rows))
+    return [(n, found[n]) for n in numbers if n in found]
+
+
+def with_hits(db: sqlite3.Connection, rows: Iterable[Row]) -> list[tuple[int, Stored]]:
+    """Articles of rows of ARTICLE_COLUMNS with the hits that hold in their present revision."""
+    read = [article_of(row) for row in rows]
+    hits: dict[int, list[Hit]] = defaultdict(list)
+    for n, *row in db.execute(
+        f"SELECT n, {HIT_COLUMNS} FROM hits"
+        " WHERE n IN (SELECT value FROM json_each(?)) AND withdrawn IS NULL ORDER BY k",
+        (_list(n for n, _, _ in read),),
+    ):
+        hits[n].append(hit_of(tuple(row)))
+    return [
+        (
+            n,
+            Stored(article=article, story=story, hits=tuple(h for h in hits[n] if h.revision == article.revision)),
+        )
+        for n, story, article in read
+    ]
+
+
+def scan(db: sqlite3.Connection, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
+    """Oldest first from the cursor on, without hits."""
+    start = max(after + 1, first_number(since) if since is not None else 0)
+    rows = db.execute(f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE n >= ? ORDER BY n LIMIT ?", (start, limit))
+    return [(n, Stored(article=article, story=story)) for n, story, article in map(article_of, rows)]
+
+
+def near(
+    db: sqlite3.Connection, signatures: Sequence[tuple[int, ...]], since: datetime
+) -> list[list[tuple[str, str, tuple[int, ...]]]]:
+    """Per signature the articles that share one of its leading values, newest first."""
+    asked = [(place, value) for place, signature in enumerate(signatures) for value in leading(signature)]
+    rows = db.execute(
+        "SELECT DISTINCT j.value ->> 0, a.n, a.id, a.story, a.signature FROM json_each(?) j"
+        " CROSS JOIN sketches s ON s.value = j.value ->> 1 CROSS JOIN articles a ON a.n = s.n"
+        " WHERE s.seen >= ? ORDER BY 1, 2 DESC",
+        (compact(asked), iso(since)),
+    )
+    found: list[list[tuple[str, str, tuple[int, ...]]]] = [[] for _ in signatures]
+    for place, _, id_, story, signature in rows:
+        found[place].append((id_, story, _values(signature)))
+    return found
+
+
+def _values(text: str) -> tuple[int, ...]:
+    inner = text.strip("[]")
+    return tuple(map(int, inner.split(","))) if inner else ()
+
+
+def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, datetime]]:
+    """(revision, title, text, seen), oldest first, the present one last."""
+    rows = db.execute(
+        "SELECT r.revision, r.title, r.text, r.seen, 0 AS present FROM revisions r JOIN articles a USING (n)"
+        " WHERE a.id = :id AND r.revision <> a.revision"
+        " UNION ALL SELECT revision, title, text, changed, 1 FROM articles WHERE id = :id ORDER BY present, seen",
+        {"id": article},
+    )
+    return [(revision, title, text, instant(seen)) for revision, title, text, seen, _ in rows]
+
+
+def release_held(db: sqlite3.Connection, feed: str) -> int:
+    """Held articles of a feed become news."""
+    return db.execute("UPDATE articles SET standing = 'news' WHERE feed = ? AND standing = 'held'", (feed,)).rowcount
+
+
+def _list(values: Iterable[str | int]) -> str:
+    return compact(list(values))

@@ -1,0 +1,87 @@
+"""What the store remembers beside articles and digests, how much there is, and whether it is sound."""
+
+# ruff: noqa: S608 - only column and table names of this package stand in the strings, values are bound
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from monitor.model import Health, WatchlistRevision
+from monitor.store import schema
+from monitor.store.rows import instant, iso
+
+
+def keep_revisions(db: sqlite3.Connection, revisions: Iterable[WatchlistRevision]) -> None:
+    """Remember good sources; one that is good again becomes the newest."""
+    db.executemany(
+        "INSERT INTO watchlists(file, rev, source, since) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT(file, rev) DO UPDATE SET since = excluded.since WHERE excluded.since > since",
+        [(r.file, r.rev, r.source, iso(r.since)) for r in revisions],
+    )
+
+
+def last_good(db: sqlite3.Connection) -> dict[str, WatchlistRevision]:
+    """The newest source per file."""
+    rows = db.execute("SELECT file, rev, source, since FROM watchlists ORDER BY since, rowid")
+    return {
+        file: WatchlistRevision(file=file, rev=rev, source=source, since=instant(since))
+        for file, rev, source, since in rows
+    }
+
+
+def meta(db: sqlite3.Connection, key: str) -> str:
+    """A remembered word; empty when there is none."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def set_meta(db: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Remember words."""
+    db.executemany(
+        "INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        list(values.items()),
+    )
+
+
+def counts(db: sqlite3.Connection, since: datetime | None) -> Health:
+    """How much there is; with `since` only articles first seen since then, what was found in them, later digests."""
+
+    def count(sql: str, *values: object) -> int:
+        return int(db.execute(sql, values).fetchone()[0])
+
+    if since is None:
+        figures = [count(f"SELECT count(*) FROM {table}") for table in ("articles", "hits", "mentions", "digests")]
+    else:
+        seen = iso(since)
+        figures = [
+            count("SELECT count(*) FROM articles WHERE seen >= ?", seen),
+            count("SELECT count(*) FROM articles a CROSS JOIN hits h ON h.n = a.n WHERE a.seen >= ?", seen),
+            count("SELECT count(*) FROM articles a CROSS JOIN mentions m ON m.n = a.n WHERE a.seen >= ?", seen),
+            count("SELECT count(*) FROM digests WHERE made >= ?", seen),
+        ]
+    return Health(
+        articles=figures[0],
+        hits=figures[1],
+        mentions=figures[2],
+        digests=figures[3],
+        feeds=count("SELECT count(*) FROM feeds WHERE wanted = 1"),
+        schema=len(schema.applied(db) or ()),
+        size=count("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+    )
+
+
+def problems(db: sqlite3.Connection, path: Path) -> list[str]:
+    """Sentences about damage: pages, references between tables, the full-text index."""
+    advice = "keep the file aside and use `monitor restore FILE`."
+    found = [f"{path}: {line}: {advice}" for (line,) in db.execute("PRAGMA quick_check(10)") if line != "ok"]
+    broken = db.execute("PRAGMA foreign_key_check").fetchmany(1)
+    found += [
+        f"{path}: a row of {table} points to a row of {parent} that is gone: {advice}" for table, _, parent, _ in broken
+    ]
+    try:
+        db.execute("INSERT INTO search(search) VALUES ('integrity-check')")
+    except sqlite3.DatabaseError as error:
+        found.append(f"{path}: the search index is damaged ({error}): {advice}")
+    return found

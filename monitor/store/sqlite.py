@@ -1,0 +1,272 @@
+"""The Store port on one SQLite file."""
+
+# ruff: noqa: S608 - only column and table names of this package stand in the strings, values are bound
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from monitor.errors import StoreError
+from monitor.model import (
+    Batch,
+    Delivery,
+    DeliveryState,
+    DigestKey,
+    Feed,
+    FeedState,
+    Filter,
+    Health,
+    Hit,
+    Level,
+    Matched,
+    Message,
+    Plan,
+    Saved,
+    Stored,
+    WatchlistRevision,
+)
+from monitor.ports import Clock
+from monitor.store import articles, copies, digests, facts, feeds, folded, plans, rematch, schema
+from monitor.store.connection import Connections, require
+from monitor.store.rows import HIT_COLUMNS, hit_of, iso
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteStore:
+    """Keeps everything in one file; safe to use from several threads and processes.
+
+    Raises StoreError when the file is missing (unless `create`), no database, damaged or newer than the program, and
+    TemporaryError when the disk is full or another program keeps the file locked.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False, clock: Clock = _now) -> None:
+        """Open the file, bring its schema up to date (a copy is kept beside it first)."""
+        self._path = path
+        self._clock = clock
+        require(path, create=create)
+        self._connections = Connections(path)
+        try:
+            self._prepare(create=create)
+        except BaseException:
+            self._connections.close()
+            raise
+
+    def _prepare(self, *, create: bool) -> None:
+        names = copies.steps_of(self._path) if self._path.exists() else None
+        if names is None and not create:
+            raise StoreError(f"{self._path}: holds no tables: run `monitor init`, or `monitor restore FILE`.")
+        missing = [step.name for step in schema.STEPS if step.name not in (names or ())]
+        if missing and names:
+            copies.write_copy(self._path, self._free_name(missing[0]))
+        if missing:
+            with self._connections.writing() as db:
+                schema.migrate(db)
+        with self._connections.reading() as db:
+            current = folded.current(db)
+        if not current:
+            with self._connections.writing() as db:
+                folded.rebuild(db)
+
+    def _free_name(self, step: str) -> Path:
+        target = self._path.with_name(f"{self._path.name}.before-{step}")
+        number = 2
+        while target.exists():
+            target = self._path.with_name(f"{self._path.name}.before-{step}-{number}")
+            number += 1
+        return target
+
+    # feeds
+
+    def sync_feeds(self, feeds_: Sequence[Feed]) -> None:
+        """See Store.sync_feeds; writes nothing when nothing changed, for every command begins with it."""
+        with self._connections.reading() as db:
+            outdated = feeds.outdated(db, feeds_)
+        if outdated:
+            with self._connections.writing() as db:
+                feeds.sync(db, feeds_)
+
+    def states(self) -> dict[str, FeedState]:
+        """See Store.states."""
+        with self._connections.reading() as db:
+            return feeds.states(db)
+
+    def claim_due(
+        self, now: datetime, *, owner: str, lease: float, limit: int, only: Collection[str] | None, every: bool
+    ) -> list[FeedState]:
+        """See Store.claim_due; a lease that runs is respected whoever holds it, the caller included."""
+        with self._connections.writing() as db:
+            return feeds.claim(db, now, owner=owner, lease=lease, limit=limit, only=only, every=every)
+
+    def release(self, owner: str) -> None:
+        """See Store.release."""
+        with self._connections.writing() as db:
+            feeds.release(db, owner)
+
+    # articles
+
+    def known(self, ids: Collection[str]) -> dict[str, str]:
+        """See Store.known."""
+        with self._connections.reading() as db:
+            return articles.known(db, ids)
+
+    def near(
+        self, signatures: Sequence[tuple[int, ...]], since: datetime
+    ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
+        """See Store.near; articles of the last 30 days."""
+        with self._connections.reading() as db:
+            return articles.near(db, signatures, since)
+
+    def save(self, batches: Sequence[Batch]) -> Saved:
+        """See Store.save."""
+        ready = articles.prefold(self.known([a.id for batch in batches for a in batch.articles]), batches)
+        with self._connections.writing() as db:
+            return articles.save(db, batches, ready, self._clock())
+
+    def articles(self, ids: Sequence[str]) -> list[Stored]:
+        """See Store.articles; hits that hold in the present revision."""
+        with self._connections.reading() as db:
+            return articles.by_id(db, ids)
+
+    def candidates(self, plan: Plan, limits: Filter, limit: int) -> list[tuple[int, Stored]]:
+        """See Store.candidates; `since` is included, `until` is not."""
+        with self._connections.reading() as db:
+            return articles.by_number(db, plans.newest(db, plan, limits, limit))
+
+    def scan(self, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
+        """See Store.scan; the first cursor is 0."""
+        with self._connections.reading() as db:
+            return articles.scan(db, since, after, limit)
+
+    def history(self, article: str) -> list[tuple[str, str, str, datetime]]:
+        """See Store.history."""
+        with self._connections.reading() as db:
+            return articles.history(db, article)
+
+    def rematched(self, matched: Sequence[Matched], revisions: Sequence[str], rev: str, *, lookback: bool) -> Saved:
+        """See Store.rematched; an article edited since it was read is left for the next round."""
+        with self._connections.writing() as db:
+            return rematch.rematched(db, matched, revisions, rev, iso(self._clock()), lookback=lookback)
+
+    def stale(self, rev: str, since: datetime | None) -> int:
+        """See Store.stale."""
+        with self._connections.reading() as db:
+            return rematch.stale(db, rev, since)
+
+    def release_held(self, feed: str) -> int:
+        """See Store.release_held."""
+        with self._connections.writing() as db:
+            return articles.release_held(db, feed)
+
+    def hit(self, public_id: str) -> Hit | None:
+        """The hit with this id of 16 hex digits, as mails and pages show it."""
+        with self._connections.reading() as db:
+            row = db.execute(f"SELECT {HIT_COLUMNS} FROM hits WHERE hit = ?", (public_id,)).fetchone()
+            return None if row is None else hit_of(row)
+
+    # digest and journal
+
+    def fresh_hits(
+        self, desk: str, watchlists: Collection[str] | None, levels: Collection[Level], new_since: datetime
+    ) -> list[tuple[Stored, tuple[Hit, ...]]]:
+        """See Store.fresh_hits."""
+        with self._connections.reading() as db:
+            return digests.fresh_hits(db, desk, watchlists, levels, new_since)
+
+    def story_members(self, stories: Collection[str]) -> dict[str, list[tuple[str, str, str, str]]]:
+        """See Store.story_members."""
+        with self._connections.reading() as db:
+            return digests.story_members(db, stories)
+
+    def lookback_hits(self, desk: str, watchlists: Collection[str] | None) -> list[Hit]:
+        """See Store.lookback_hits."""
+        with self._connections.reading() as db:
+            return digests.lookback_hits(db, desk, watchlists)
+
+    def freeze(
+        self, key: DigestKey, messages: Sequence[Message], hits: Sequence[Hit], made: datetime, stories: int
+    ) -> bool:
+        """See Store.freeze."""
+        with self._connections.writing() as db:
+            return digests.freeze(db, key, messages, hits, made, stories)
+
+    def frozen(self, key: DigestKey) -> list[Message]:
+        """See Store.frozen."""
+        with self._connections.reading() as db:
+            return digests.frozen(db, key)
+
+    def digests(self, desk: str | None = None) -> list[tuple[str, str, str, datetime, int]]:
+        """See Store.digests."""
+        with self._connections.reading() as db:
+            return digests.digests(db, desk)
+
+    def outbox(self, states: Collection[DeliveryState] | None = None, due: datetime | None = None) -> list[Delivery]:
+        """See Store.outbox."""
+        with self._connections.reading() as db:
+            return digests.outbox(db, states, due)
+
+    def message(self, key: str, to: str) -> Message | None:
+        """See Store.message."""
+        with self._connections.reading() as db:
+            return digests.message(db, key, to)
+
+    def move(
+        self,
+        key: str,
+        to: str,
+        *,
+        frm: Collection[DeliveryState],
+        state: DeliveryState,
+        now: datetime,
+        tries: int | None = None,
+        next_try: datetime | None = None,
+        error: str = "",
+    ) -> bool:
+        """See Store.move; `tries` None leaves the figure, `next_try` and `error` are set as given."""
+        with self._connections.writing() as db:
+            return digests.move(db, key, to, frm=frm, state=state, now=now, tries=tries, next_try=next_try, error=error)
+
+    # watchlists
+
+    def keep_revisions(self, revisions: Iterable[WatchlistRevision]) -> None:
+        """See Store.keep_revisions."""
+        with self._connections.writing() as db:
+            facts.keep_revisions(db, revisions)
+
+    def last_good(self) -> dict[str, WatchlistRevision]:
+        """See Store.last_good."""
+        with self._connections.reading() as db:
+            return facts.last_good(db)
+
+    # facts about the store itself
+
+    def meta(self, key: str) -> str:
+        """See Store.meta."""
+        with self._connections.reading() as db:
+            return facts.meta(db, key)
+
+    def set_meta(self, values: Mapping[str, str]) -> None:
+        """See Store.set_meta."""
+        with self._connections.writing() as db:
+            facts.set_meta(db, values)
+
+    def counts(self, since: datetime | None = None) -> Health:
+        """See Store.counts."""
+        with self._connections.reading() as db:
+            return facts.counts(db, since)
+
+    def check(self) -> list[str]:
+        """See Store.check; reads the whole file."""
+        with self._connections.writing() as db:
+            return facts.problems(db, self._path)
+
+    def backup(self, path: Path) -> None:
+        """See Store.backup."""
+        copies.write_copy(self._path, path)
+
+    def close(self) -> None:
+        """See Store.close; no thread may be at work in the store."""
+        self._connections.close()
