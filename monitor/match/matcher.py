@@ -61,6 +61,7 @@ class Matcher:
         self._uses = [tuple(vocabulary.uses.get(p, ())) for p in patterns]
         self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
         self._witness = Witness(vocabulary)
+        self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
 
     @cached_property
@@ -88,12 +89,12 @@ class Matcher:
     def near_misses(self, view: ArticleView) -> list[Miss]:
         """Letters that would have been a mention but for a mask or missing company."""
         misses: list[Miss] = []
-        resolve(self.watched, view.places, view.word, misses)
+        resolve(self.watched, self._shorts, view.places, view.word, misses)
         return misses
 
     def _view(self, text: Text, places: Places, stored: Stored | None = None) -> ArticleView:
         view = ArticleView(text, places, self.feeds, stored)
-        view.found = resolve(self.watched, places, view.word)
+        view.found = resolve(self.watched, self._shorts, places, view.word)
         return view
 
     def _matched(self, text: Text, places: Places) -> Matched:

@@ -51,31 +51,29 @@ class Miss:
 
 
 def resolve(
-    watched: dict[int, Watched], places: Places, word: Callable[[int], int], misses: list[Miss] | None = None
+    watched: dict[int, Watched],
+    shorts: dict[int, tuple[int, Company]],
+    places: Places,
+    word: Callable[[int], int],
+    misses: list[Miss] | None = None,
 ) -> dict[int, Found]:
-    """Mentions per entity leaf. `word` numbers the words of the article; near-misses are added to `misses`."""
+    """Mentions per entity leaf. `word` numbers the words of the article; near-misses are added to `misses`.
+
+    `shorts` leads from the leaf of a short name to its entity and the company it needs.
+    """
     present = watched.keys() & places.keys()
     full = {n: _unmasked(watched[n], places[n], places, misses) for n in present}
-    shorts = _owners_of_shorts(watched, places)
     found: dict[int, list[Place]] = {n: spans for n, spans in full.items() if spans}
-    for entity, short, company in shorts:
+    for short in shorts.keys() & places.keys():
+        entity, company = shorts[short]
         spans = _accompanied(places[short], company, places, full, word)
         if misses is not None:
             misses.extend(Miss(entity, p, "no company") for p in places[short] if p not in spans)
         spans = _unmasked(watched[entity], spans, places, misses)
         if spans:
-            found.setdefault(entity, []).extend(spans)
+            found[entity] = found.get(entity, []) + spans
     longest = {n: _longest(spans) for n, spans in found.items()}
     return _nested(longest)
-
-
-def _owners_of_shorts(watched: dict[int, Watched], places: Places) -> list[tuple[int, int, Company]]:
-    return [
-        (entity.number, leaf, company)
-        for entity in watched.values()
-        for leaf, company in entity.shorts
-        if leaf in places
-    ]
 
 
 def _unmasked(entity: Watched, spans: list[Place], places: Places, misses: list[Miss] | None) -> list[Place]:

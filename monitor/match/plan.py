@@ -42,7 +42,7 @@ def plan(node: ev.Bound, matcher: Matcher, rev: str) -> Plan:
             return plan(part, matcher, rev)
         case ev.Limited(limit=limit):
             column = _COLUMNS.get(limit.name)
-            return Where(column=column, values=limit.values) if column else Everything()
+            return Everything() if column is None else Where(column=column, values=limit.values)
         case ev.Never():
             return Everything()
 

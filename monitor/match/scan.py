@@ -88,6 +88,8 @@ def scan(
 def _stands(text: Text, use: Use, start: int, end: int) -> bool:
     """Whether a candidate is a whole word but for affixes that its language allows."""
     data = text.data
+    if data[start - 1] <= SPACE >= data[end] and not (use.exact or use.unknown or use.article):
+        return True
     prefix = suffix = b""
     if data[start - 1] > SPACE:
         prefix = data[_word_start(data, start) : start]
@@ -114,14 +116,14 @@ def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool
     if not use.affixed:
         return False
     data = text.data
-    if all(c in _DIGITS for c in suffix):
+    if suffix.isdigit():
         return data[end - 1] not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
-    apostrophe = text.apostrophe_at(end)
-    if not apostrophe and not use.long and not _acronym(text, start, end):
+    last, known = data[end - 1], [affixes(lang) for lang in _languages(text, use)]
+    if use.long and any(a.takes_suffix(last, suffix, apostrophe=False) for a in known):
+        return True
+    if not any(a.takes_suffix(last, suffix, apostrophe=True) for a in known):
         return False
-    return any(
-        affixes(lang).takes_suffix(data[end - 1], suffix, apostrophe=apostrophe) for lang in _languages(text, use)
-    )
+    return text.apostrophe_at(end) or (_acronym(text, start, end) and suffix not in affixes("en").apostrophe)
 
 
 def _languages(text: Text, use: Use) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def fold(text: str) -> Folded:
     where = np.flatnonzero(codes != DELETE)
     kept = codes[where]
     single = _single_spaces(kept)
-    origins = np.clip(where[single] - 2, 0, len(expanded))
+    origins = np.minimum(np.maximum(where[single] - 2, 0), len(expanded))
     if sources is not None:
         origins = sources[origins]
     return Folded(kept[single].tobytes(), origins)
