@@ -8,7 +8,7 @@ from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from monitor.errors import MonitorError
 from monitor.model import Message
@@ -32,11 +32,11 @@ def to_mime(message: Message) -> bytes:
     mail = EmailMessage(policy=_POLICY)
     wanted = list(_headers(message))
     try:
-        for name, value in wanted:
-            mail[name] = value
         mail.set_content(message.text, charset="utf-8", cte=_encoding(message.text))
         mail.add_alternative(message.html, subtype="html", charset="utf-8", cte=_encoding(message.html))
         mail.set_boundary("=_" + hashlib.sha256(message.message_id.encode()).hexdigest()[:32])
+        for name, value in wanted:  # after the parts, or Content-Language would move into the first of them
+            mail[name] = value
         raw = _BREAK.sub(b"\r\n", mail.as_bytes())
     except (ValueError, LookupError, AttributeError) as error:
         raise MailError(_refusal(message, str(error))) from error
@@ -49,10 +49,16 @@ def to_mime(message: Message) -> bytes:
 
 def bare_address(text: str) -> str:
     """Return the plain address in "Name <a@b.example>" or "a@b.example". Raises MailError when it is none."""
-    address = parseaddr(text)[1]
+    address = _split(text)[1]
     if not _ADDRESS.fullmatch(address) or re.search(r"[\x00-\x1f\x7f]", text):
         raise MailError(f"{text!r} is not a mail address that can be used; correct it in desks.yaml or monitor.yaml.")
     return address
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return (name, address); parseaddr would lose the address behind a name with odd characters."""
+    name, opened, rest = text.rpartition("<")
+    return (name.strip().strip('"'), rest.removesuffix(">")) if opened else ("", text)
 
 
 def recipient(text: str) -> str:
@@ -63,7 +69,7 @@ def recipient(text: str) -> str:
 
 
 def _headers(message: Message) -> list[tuple[str, str | Address]]:
-    name, _ = parseaddr(message.sender)
+    name, _ = _split(message.sender)
     user, _, domain = bare_address(message.sender).rpartition("@")
     sender = Address(display_name=_line(name), username=user, domain=domain)
     return [
