@@ -266,9 +266,9 @@ class Reader:
             raise ConfigError(*sorted(self.problems, key=lambda p: (p.line, p.column)))
 
     def fields(
-        self, node: Node, what: str, allowed: Collection[str], required: Collection[str] = ()
+        self, node: Node, what: str, allowed: Collection[str], required: Collection[str] = (), *, empty: bool = False
     ) -> dict[str, Node]:
-        """Return the keys of a mapping; unknown, missing and empty ones are problems and are left out."""
+        """Return the keys of a mapping; unknown, missing and (but for `empty`) empty ones are problems, left out."""
         if not isinstance(node, Map):
             self.complain(node, f"{what} must be written as `key: value` lines.", f"It has {_listed(allowed)}.")
             return {}
@@ -278,7 +278,8 @@ class Reader:
                 hint = did_you_mean(key.value, allowed) or f"{what} has {_listed(allowed)}."
                 self.complain(key, f"Unknown key `{key.value[:60]}`.", hint)
             elif isinstance(value, Text) and not value.value.strip():
-                self.complain(key, f"`{key.value}` is empty.", "Write a value or delete the key.")
+                if not empty:
+                    self.complain(key, f"`{key.value}` is empty.", "Write a value or delete the key.")
             else:
                 found[key.value] = value
         for name in required:

@@ -121,7 +121,7 @@ def _expression(reader: Reader, node: Node | None, what: str, *, stars: bool = F
     if len(text) > MAX_NAME:
         reader.complain(node, f"{what} is longer than {MAX_NAME} characters.", "Write the name alone.")
     stem = text.rstrip("*")
-    if not any(letter.isalnum() for letter in text):
+    if not text[0].isalnum() and not any(letter.isalnum() for letter in text):
         reader.complain(node, f"{what} `{text[:60]}` has no letter or digit.", "Write a name or a word.")
     elif "*" in text and not stars:
         reader.complain(node, f"A star (`{text[:60]}`) works only in `words` and queries.", "Names take endings alone.")
