@@ -5,6 +5,7 @@ from monitor.watchlists.desks import is_address, read_desks
 from monitor.watchlists.feeds import read_feeds, shown
 from monitor.watchlists.folder import cross_check, load
 from monitor.watchlists.read import read_watchlist, revision
+from monitor.watchlists.schema import json_schema
 from monitor.watchlists.shape import (
     KINDS,
     RELATIONS,
@@ -40,6 +41,7 @@ __all__ = [
     "cross_check",
     "is_address",
     "is_slug",
+    "json_schema",
     "load",
     "read_desks",
     "read_feeds",
