@@ -269,7 +269,8 @@ def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, d
     rows = db.execute(
         "SELECT r.revision, r.title, r.text, r.seen, 0 AS present FROM revisions r JOIN articles a USING (n)"
         " WHERE a.id = :id AND r.revision <> a.revision"
-        " UNION ALL SELECT revision, title, text, changed, 1 FROM articles WHERE id = :id ORDER BY present, seen",
+        " UNION ALL SELECT revision, title, text, changed AS seen, 1 AS present FROM articles WHERE id = :id"
+        " ORDER BY present, seen",
         {"id": article},
     )
     return [(revision, title, text, instant(seen)) for revision, title, text, seen, _ in rows]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 
 from monitor.model import Health, WatchlistRevision
 from monitor.store import schema
@@ -72,16 +71,15 @@ def counts(db: sqlite3.Connection, since: datetime | None) -> Health:
     )
 
 
-def problems(db: sqlite3.Connection, path: Path) -> list[str]:
-    """Sentences about damage: pages, references between tables, the full-text index."""
-    advice = "keep the file aside and use `monitor restore FILE`."
-    found = [f"{path}: {line}: {advice}" for (line,) in db.execute("PRAGMA quick_check(10)") if line != "ok"]
-    broken = db.execute("PRAGMA foreign_key_check").fetchmany(1)
-    found += [
-        f"{path}: a row of {table} points to a row of {parent} that is gone: {advice}" for table, _, parent, _ in broken
-    ]
-    try:
-        db.execute("INSERT INTO search(search) VALUES ('integrity-check')")
-    except sqlite3.DatabaseError as error:
-        found.append(f"{path}: the search index is damaged ({error}): {advice}")
+def damage(db: sqlite3.Connection) -> list[str]:
+    """What SQLite says of pages, and of references between tables when the pages are sound."""
+    found = [str(line) for (line,) in db.execute("PRAGMA quick_check(10)") if line != "ok"]
+    if not found:
+        broken = db.execute("PRAGMA foreign_key_check").fetchmany(1)
+        found = [f"a row of {table} points to a row of {parent} that is gone" for table, _, parent, _ in broken]
     return found
+
+
+def check_index(db: sqlite3.Connection) -> None:
+    """Have the full-text index read itself; raises sqlite3.DatabaseError when it is damaged."""
+    db.execute("INSERT INTO search(search) VALUES ('integrity-check')")

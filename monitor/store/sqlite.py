@@ -27,7 +27,8 @@ from monitor.model import (
     WatchlistRevision,
 )
 from monitor.ports import Clock
-from monitor.store import articles, copies, digests, facts, feeds, folded, plans, rematch, schema
+from monitor.store import articles, copies, digests, facts, folded, plans, rematch, schema
+from monitor.store import feeds as polling
 from monitor.store.connection import Connections, require
 from monitor.store.rows import HIT_COLUMNS, hit_of, iso
 
@@ -81,30 +82,30 @@ class SqliteStore:
 
     # feeds
 
-    def sync_feeds(self, feeds_: Sequence[Feed]) -> None:
+    def sync_feeds(self, feeds: Sequence[Feed]) -> None:
         """See Store.sync_feeds; writes nothing when nothing changed, for every command begins with it."""
         with self._connections.reading() as db:
-            outdated = feeds.outdated(db, feeds_)
+            outdated = polling.outdated(db, feeds)
         if outdated:
             with self._connections.writing() as db:
-                feeds.sync(db, feeds_)
+                polling.sync(db, feeds)
 
     def states(self) -> dict[str, FeedState]:
         """See Store.states."""
         with self._connections.reading() as db:
-            return feeds.states(db)
+            return polling.states(db)
 
     def claim_due(
         self, now: datetime, *, owner: str, lease: float, limit: int, only: Collection[str] | None, every: bool
     ) -> list[FeedState]:
         """See Store.claim_due; a lease that runs is respected whoever holds it, the caller included."""
         with self._connections.writing() as db:
-            return feeds.claim(db, now, owner=owner, lease=lease, limit=limit, only=only, every=every)
+            return polling.claim(db, now, owner=owner, lease=lease, limit=limit, only=only, every=every)
 
     def release(self, owner: str) -> None:
         """See Store.release."""
         with self._connections.writing() as db:
-            feeds.release(db, owner)
+            polling.release(db, owner)
 
     # articles
 
@@ -260,8 +261,15 @@ class SqliteStore:
 
     def check(self) -> list[str]:
         """See Store.check; reads the whole file."""
-        with self._connections.writing() as db:
-            return facts.problems(db, self._path)
+        try:
+            with self._connections.reading() as db:
+                found = facts.damage(db)
+            if not found:
+                with self._connections.writing() as db:
+                    facts.check_index(db)
+        except StoreError as error:
+            return [str(error)]
+        return [f"{self._path}: {line}: keep the file aside and use `monitor restore FILE`." for line in found]
 
     def backup(self, path: Path) -> None:
         """See Store.backup."""
