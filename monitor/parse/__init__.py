@@ -1,8 +1,9 @@
 """Bytes to items.
 
-feedparser is the authority. A gate in front of it lets plain, well-formed documents go to a parser that is twenty times
-faster; it was proved on real-world feeds that both see the same. JSON Feed is read by hand. Nothing here opens a file or
-a connection, whatever the bytes say; it runs in the sandbox all the same, because feedparser can be made to hang.
+feedparser is the authority. A gate in front of it lets plain, well-formed documents go to a parser that is several
+times faster; a test over real-world feeds proves that both see the same. JSON Feed is read by hand. Nothing here opens
+a file or a connection, whatever the bytes say; it runs in the sandbox all the same, because feedparser can be made to
+hang.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ def first_entries(body: bytes) -> bytes:
 
 
 def _document(body: bytes, content_type: str) -> Any:
-    """feedparser's view, or None when it stumbles.
+    """Ask feedparser; None when it stumbles.
 
-    Only BytesIO is safe: given bytes it tries to open a file of that name, given a str it may fetch it (measured, 6.0.14).
+    Only BytesIO is safe: given bytes it opens the file of that name, given a str it may fetch it (measured, 6.0.14).
     """
     headers = {"content-type": content_type} if content_type else {}
     try:
@@ -74,7 +74,7 @@ def _document(body: bytes, content_type: str) -> Any:
 
 
 def _mended(body: bytes) -> bytes:
-    """What libxml2 can save of a document on which feedparser stumbles; empty when that is nothing."""
+    """Save what libxml2 can of a document on which feedparser stumbles; empty when that is nothing."""
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)

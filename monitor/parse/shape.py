@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -19,6 +20,7 @@ MOST_ENTRIES = 5_000
 _LONGEST_LINK = 8_192
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+_ORDINARY = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:[/?#]|$)")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -44,7 +46,12 @@ class Stamp:
 
 def date(raw: str) -> Stamp:
     """Read a date by feedparser's rules: any zone becomes UTC, what cannot be read is None, 1970 and 2099 stay."""
-    return Stamp(raw=raw, when=moment(_parse_date(raw)))
+    return Stamp(raw=raw, when=_moment_of(raw))
+
+
+@lru_cache(maxsize=4_096)
+def _moment_of(raw: str) -> datetime | None:
+    return moment(_parse_date(raw))
 
 
 def moment(parts: Any) -> datetime | None:
@@ -52,22 +59,26 @@ def moment(parts: Any) -> datetime | None:
     if not parts:
         return None
     try:
-        return datetime(*parts[:6], tzinfo=UTC)
+        year, month, day, hour, minute, second = parts[:6]
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def absolute(link: str, base: str) -> str:
     """Make a link absolute; empty when it is no http or https address (javascript:, file:, mailto: and the like)."""
-    link = _CONTROLS.sub("", link).strip()
+    link = (link if link.isprintable() else _CONTROLS.sub("", link)).strip()
     if not link or len(link) > _LONGEST_LINK:
         return ""
+    if _ORDINARY.match(link):
+        return link
     try:
-        whole = link if link.startswith(("https://", "http://")) else urljoin(base, link)
+        whole = urljoin(base, link)
         parts = urlsplit(whole)
-        return whole if parts.scheme in ("http", "https") and parts.hostname else ""
+        usable = parts.scheme in ("http", "https") and parts.hostname
     except ValueError:
-        return ""
+        usable = None
+    return whole if usable else ""
 
 
 def clean(text: str) -> str:
