@@ -32,8 +32,9 @@ def to_mime(message: Message) -> bytes:
     mail = EmailMessage(policy=_POLICY)
     wanted = list(_headers(message))
     try:
-        mail.set_content(message.text, charset="utf-8", cte=_encoding(message.text))
-        mail.add_alternative(message.html, subtype="html", charset="utf-8", cte=_encoding(message.html))
+        text, html = _sound(message.text), _sound(message.html)
+        mail.set_content(text, charset="utf-8", cte=_encoding(text))
+        mail.add_alternative(html, subtype="html", charset="utf-8", cte=_encoding(html))
         mail.set_boundary("=_" + hashlib.sha256(message.message_id.encode()).hexdigest()[:32])
         for name, value in wanted:  # after the parts, or Content-Language would move into the first of them
             mail[name] = value
@@ -90,9 +91,14 @@ def _line(text: str) -> str:
     return line
 
 
+def _sound(text: str) -> str:
+    """Return the text without lone surrogates, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _encoding(text: str) -> str:
     """Return the shorter of the two 7-bit encodings: a letter beyond ASCII costs 6 to 9 bytes quoted, 4/3 in base64."""
-    raw = text.encode("utf-8", "replace")
+    raw = text.encode()
     quoted = len(raw) + 2 * sum(byte > 126 or byte == 61 for byte in raw)
     return "quoted-printable" if quoted <= len(raw) * 4 // 3 else "base64"
 
