@@ -90,14 +90,6 @@ def judged(found: Sequence[Article], known: Collection[str] | Mapping[str, str],
     return list(found)
 
 
-def churns(found: Sequence[Article], known_links: Collection[str], known: Collection[str]) -> bool:
-    """Whether a feed seems to change its GUIDs at every fetch: over 80 % new ids whose links are known (TRUST 2)."""
-    new = [a for a in found if a.id not in known]
-    if len(found) < 3 or len(new) * 5 <= len(found) * 4:
-        return False
-    return sum(a.url in known_links for a in new) * 5 > len(new) * 4
-
-
 def _identity(item: Item, guids: Counter[str], links: Counter[str], identity: str) -> str:
     link = canonical(item.url)
     if identity == "guid" and item.guid and guids[item.guid] == 1:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from monitor.match.matcher import Matcher
 from monitor.match.vocabulary import Form
-from monitor.model import LANGUAGES, AllOf, AnyOf, Everything, Mentioned, Plan, Tokens, Where
+from monitor.model import LANGUAGES, AllOf, AnyOf, Column, Everything, Mentioned, Plan, Tokens, Where
 from monitor.query import evaluate as ev
 from monitor.text import shown
 from monitor.text.affixes import affixes, all_prefixes
 
-_COLUMNS = {
+_COLUMNS: dict[str, Column] = {
     "source": "feed",
     "lang": "lang",
     "story": "story",

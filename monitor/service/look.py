@@ -1,0 +1,178 @@
+"""Looking: search over all that is stored, and the full account of why a text hits or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from monitor.errors import QueryError, UsageError
+from monitor.match import Matcher, compile_query
+from monitor.match.evidence import Witness
+from monitor.match.matcher import allowed
+from monitor.match.plan import plan
+from monitor.match.view import ArticleView
+from monitor.model import Article, Evidence, Filter, Matched, Stored
+from monitor.ports import Clock, Store
+from monitor.query import ast
+from monitor.query import evaluate as ev
+from monitor.query.parse import parse
+from monitor.service.edit import InForce
+
+_FIRST, _MOST = 100, 4_000
+"""Candidates read at once: few at first, for the newest hits are usually among them, more as long as none are found."""
+
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One article that a search found."""
+
+    stored: Stored
+    marks: tuple[Evidence, ...]
+    number: int
+    """Cursor: pass it as `before` to go on below this article."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed:
+    """Why something is no mention, or a rule did not fire."""
+
+    kind: Literal["masked", "no company", "rule"]
+    name: str
+    watchlist: str
+    letters: str
+    """The letters in the text, or the clause of the rule that failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """A search over the store by the one query language."""
+
+    store: Store
+    force: InForce
+    clock: Clock
+
+    def find(self, query: str, *, limit: int = 20, since: str = "", before: int | None = None) -> list[Result]:
+        """The newest articles that hit, at most `limit`. Raises QueryError with a caret."""
+        return list(self.iterate(query, limit=limit, since=since, before=before))
+
+    def iterate(self, query: str, *, limit: int, since: str = "", before: int | None = None) -> Iterator[Result]:
+        """The same one after the other."""
+        now = self.clock()
+        node = _dated(parse(query, search=True), query, now)
+        limits = _limits(node, since, now)
+        matcher, bound = compile_query(node, query, self.force.files, self.force.feeds)
+        candidates = plan(bound, matcher, self.force.rev)
+        witness = Witness(matcher.vocabulary)
+        found, size = 0, max(_FIRST, 2 * limit)
+        while True:
+            rows = self.store.candidates(candidates, replace(limits, before=before), size)
+            views = matcher.views([s.article for _, s in rows], [s for _, s in rows])
+            for (number, stored), view in zip(rows, views, strict=True):
+                spans = ev.evaluate(bound, view)
+                if spans is None:
+                    continue
+                atoms = sorted({atom for _, _, found_atoms in spans for atom in found_atoms})
+                yield Result(stored=stored, marks=witness.evidence(view, atoms), number=number)
+                found += 1
+                if found >= limit:
+                    return
+            if len(rows) < size:
+                return
+            before, size = rows[-1][0], min(size * 4, _MOST)
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """`7d`, `24h`, `2w`, or a date or time in ISO form, as a UTC moment. Raises ValueError."""
+    word = text.strip().lower()
+    if word[:-1].isdigit() and word[-1:] in _UNITS and len(word) <= 6:
+        return now - int(word[:-1]) * _UNITS[word[-1]]
+    found = datetime.fromisoformat(text.strip())
+    return found.replace(tzinfo=now.tzinfo) if found.tzinfo is None else found.astimezone(now.tzinfo)
+
+
+def since_option(text: str, now: datetime) -> datetime | None:
+    """The same for an option of the command line; "" is no limit. Raises UsageError."""
+    if not text:
+        return None
+    try:
+        return moment(text, now)
+    except (ValueError, OverflowError):
+        raise UsageError(f"`{text}` is no time: write 7d, 24h, 2w or a date such as 2026-06-30.") from None
+
+
+def explained(force: InForce, articles: Sequence[Article]) -> list[Matched]:
+    """What the watchlists in force find in these texts, whether stored or not."""
+    return force.matcher.match(articles)
+
+
+def missed(force: InForce, article: Article) -> list[Missed]:
+    """Near-misses of names, and for each rule that something in the text touched the clause that failed."""
+    matcher = force.matcher
+    view = matcher.views([article])[0]
+    found = [
+        Missed(
+            kind="masked" if miss.why == "masked" else "no company",
+            name=matcher.vocabulary.leaves[miss.entity].name,
+            watchlist=matcher.owners[miss.entity][0].id,
+            letters=_letters(view, *miss.place),
+        )
+        for miss in matcher.near_misses(view)
+    ]
+    return [*dict.fromkeys(found), *_failed_rules(matcher, view)]
+
+
+def _failed_rules(matcher: Matcher, view: ArticleView) -> Iterator[Missed]:
+    present = view.places.keys() | view.found.keys()
+    for watch in matcher.rules:
+        touched = any(leaf in present for leaf in _positive(watch.query))
+        if not touched:
+            continue
+        if not allowed(watch.rule, view.text.article):
+            clause = "languages or sources of the rule"
+        else:
+            place = ev.failing(watch.query, view)
+            if place is None:
+                continue
+            clause = watch.rule.query[place.start : place.end]
+        yield Missed(kind="rule", name=watch.rule.id, watchlist=watch.file.id, letters=clause)
+
+
+def _positive(node: ev.Bound) -> frozenset[int]:
+    return ev.needed(node, {}) or frozenset()
+
+
+def _letters(view: ArticleView, start: int, end: int) -> str:
+    field, first, last = view.text.original(start, end)
+    return view.text.letters(field)[first:last]
+
+
+def _dated(node: ast.Node, query: str, now: datetime) -> ast.Node:
+    """The tree with `since:` and `until:` as moments, so that the evaluator need not know the clock."""
+    match node:
+        case ast.Limit(name="since" | "until", values=values):
+            try:
+                return replace(node, values=(moment(values[0], now).isoformat(),))
+            except (ValueError, OverflowError):
+                raise QueryError(
+                    "This is no time: write 7d, 24h, 2w or 2026-06-30.", query, node.start, node.end
+                ) from None
+        case ast.And(parts=parts) | ast.Or(parts=parts):
+            return replace(node, parts=tuple(_dated(p, query, now) for p in parts))
+        case ast.Not(part=part):
+            return replace(node, part=_dated(part, query, now))
+        case _:
+            return node
+
+
+def _limits(node: ast.Node, since: str, now: datetime) -> Filter:
+    """The span of time that the whole query is limited to, for the index."""
+    parts = node.parts if isinstance(node, ast.And) else (node,)
+    starts = [datetime.fromisoformat(p.values[0]) for p in parts if isinstance(p, ast.Limit) and p.name == "since"]
+    ends = [datetime.fromisoformat(p.values[0]) for p in parts if isinstance(p, ast.Limit) and p.name == "until"]
+    option = since_option(since, now)
+    starts += [option] if option else []
+    return Filter(since=max(starts, default=None), until=min(ends, default=None))

@@ -1,0 +1,253 @@
+"""The way from hits to mail: due -> compose -> render -> freeze -> deliver; every step can be repeated after a crash.
+
+A digest is frozen in the store before anything is sent. Each message then moves through the journal:
+queued -> committing (written right before the act that cannot be taken back) -> sent | failed | unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jinja2 import Environment
+
+from monitor.deliver import after
+from monitor.digest import Fresh, compose, due, flash_digest, flashes, wanted
+from monitor.model import (
+    LEVELS,
+    Coverage,
+    Delivery,
+    DeliveryState,
+    Desk,
+    Digest,
+    DigestKey,
+    Feed,
+    FeedState,
+    Hit,
+    Message,
+)
+from monitor.ports import Channel, Clock, Store
+from monitor.render import render
+from monitor.service.edit import Editorial, InForce
+
+FIRST_DAY = timedelta(hours=24)
+"""What a new desk's first digest looks back on."""
+
+FLASH_AGE = timedelta(hours=12)
+"""An older article is no flash: a monitor that starts must not wake anybody with yesterday."""
+
+SILENT = timedelta(hours=48)
+
+_QUEUED: tuple[DeliveryState, ...] = ("queued",)
+_COMMITTING: tuple[DeliveryState, ...] = ("committing",)
+_UNKNOWN: tuple[DeliveryState, ...] = ("unknown",)
+_STUCK: tuple[DeliveryState, ...] = ("unknown", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """What stands in the mail's head besides the digest."""
+
+    sender: str
+    host: str
+    """Right side of Message-IDs."""
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """The mail room with all that it needs."""
+
+    store: Store
+    channel: Channel
+    editorial: Editorial
+    templates: Environment
+    address: Address
+    clock: Clock
+
+    def tick(self) -> list[Delivery]:
+        """Make what is due and deliver what is queued."""
+        self.make_due()
+        return self.deliver()
+
+    def make_due(self) -> list[DigestKey]:
+        """Freeze every digest that is due and every flash; the keys that were made."""
+        now, force = self.clock(), self.editorial.current()
+        made = {f"{desk}/{day}/{slot}" for desk, day, slot, _, _ in self.store.digests()}
+        keys = [key for key in due(force.desks, now, made) if self._freeze(self.digest(self._desk(key.desk), key))]
+        for desk in force.desks:
+            keys += [d.key for d in self._flashes(desk, made, now) if self._freeze(d)]
+        return keys
+
+    def digest(self, desk: Desk, key: DigestKey) -> Digest:
+        """The digest of a desk as it would be mailed now; nothing is written."""
+        now, force = self.clock(), self.editorial.current()
+        since = self._since(desk, now)
+        fresh = self._fresh(desk, LEVELS[: LEVELS.index(desk.level) + 1], now - FIRST_DAY)
+        lookback = self.store.lookback_hits(desk.id, desk.watchlists or None)
+        return compose(
+            desk,
+            key,
+            made=now,
+            since=since,
+            fresh=fresh,
+            members=self._members(fresh),
+            titles=force.titles,
+            coverage=self._coverage(force, now, since),
+            lookback=_counted(lookback, force),
+            tiers={f.id: f.tier for f in force.feeds},
+        )
+
+    def messages(self, digest: Digest) -> list[Message]:
+        """The digest as mails, one per recipient."""
+        address = self.address
+        return render(
+            digest,
+            self.templates,
+            sender=address.sender,
+            host=address.host,
+            base_url=address.base_url,
+            names=self.editorial.current().names,
+        )
+
+    def deliver(self) -> list[Delivery]:
+        """Try every message whose turn has come; the journal lines as they stand afterwards."""
+        tried = []
+        for line in self.store.outbox(states=_QUEUED, due=self.clock()):
+            message = self.store.message(line.key, line.to)
+            if message is not None:
+                tried.append(self._send(line, message))
+        return tried
+
+    def recover(self) -> list[Delivery]:
+        """After a start: what was interrupted between dot and answer is `unknown`, shown and never guessed."""
+        lost = self.store.outbox(states=_COMMITTING)
+        why = "the program ended before the relay's answer was read"
+        for line in lost:
+            self.store.move(line.key, line.to, frm=_COMMITTING, state="unknown", now=self.clock(), error=why)
+        return lost
+
+    def retry(self, key: str, to: str) -> bool:
+        """A person wants an unknown or failed message sent again, with the same Message-ID."""
+        now = self.clock()
+        return self.store.move(key, to, frm=_STUCK, state="queued", now=now, tries=0, next_try=now)
+
+    def drop(self, key: str, to: str) -> bool:
+        """A person does not want a message any more."""
+        return self.store.move(
+            key, to, frm=_QUEUED + _STUCK, state="dropped", now=self.clock(), error="dropped by hand"
+        )
+
+    def _desk(self, name: str) -> Desk:
+        return next(d for d in self.editorial.current().desks if d.id == name)
+
+    def _since(self, desk: Desk, now: datetime) -> datetime:
+        made = [at for _, _, slot, at, _ in self.store.digests(desk.id) if not slot.startswith("flash-")]
+        return made[0] if made else now - FIRST_DAY
+
+    def _fresh(self, desk: Desk, levels: Sequence[str], new_since: datetime) -> Fresh:
+        wanted_levels = [level for level in LEVELS if level in levels]
+        return self.store.fresh_hits(desk.id, desk.watchlists or None, wanted_levels, new_since)  # type: ignore[arg-type]  # LEVELS holds Level
+
+    def _members(self, fresh: Fresh) -> dict[str, list[tuple[str, str, str, str]]]:
+        return self.store.story_members({stored.story for stored, _ in fresh})
+
+    def _flashes(self, desk: Desk, made: set[str], now: datetime) -> list[Digest]:
+        if not desk.flash_to:
+            return []
+        urgent = LEVELS[: LEVELS.index(desk.flash_level) + 1]
+        fresh = [(s, h) for s, h in self._fresh(desk, urgent, now - FLASH_AGE) if now - s.article.when <= FLASH_AGE]
+        force = self.editorial.current()
+        return [
+            flash_digest(
+                desk,
+                story,
+                made=now,
+                fresh=rows,
+                members=self._members(rows),
+                titles=force.titles,
+                coverage=Coverage(),
+                tiers={f.id: f.tier for f in force.feeds},
+            )
+            for story, rows in flashes(desk, fresh, made).items()
+        ]
+
+    def _freeze(self, digest: Digest) -> bool:
+        """Store a digest for good. A flash gives no hits away: the next digest of the desk still tells the story."""
+        messages = self.messages(digest) if wanted(digest) else []
+        hits: list[Hit] = []
+        if not digest.flash:
+            hits = [h for section in digest.sections for line in section.stories for h in line.hits]
+            hits += self.store.lookback_hits(digest.desk.id, digest.desk.watchlists or None)
+        return self.store.freeze(digest.key, messages, hits, digest.made, digest.stories)
+
+    def _send(self, line: Delivery, message: Message) -> Delivery:
+        def committing() -> None:
+            self.store.move(line.key, line.to, frm=_QUEUED, state="committing", now=self.clock())
+
+        result = self.channel.send(message, committing)
+        now = self.clock()
+        state, next_try, error = after(result, line, now)
+        moved = self.store.move(
+            line.key,
+            line.to,
+            frm=_QUEUED + _COMMITTING,
+            state=state,
+            now=now,
+            tries=line.tries + 1,
+            next_try=next_try,
+            error=error,
+        )
+        return next(d for d in self.store.outbox() if (d.key, d.to) == (line.key, line.to)) if moved else line
+
+    def _coverage(self, force: InForce, now: datetime, since: datetime) -> Coverage:
+        states = self.store.states()
+        watched = [f for f in force.feeds if f.url]
+        failing = [(f, states[f.id]) for f in watched if f.id in states and states[f.id].failures]
+        silent = [(f, s) for f in watched if (s := states.get(f.id)) and not s.failures and _silent(s, now)]
+        bad = {f.id for f, _ in (*failing, *silent)}
+        return Coverage(
+            feeds=len(watched),
+            fresh=sum(1 for f in watched if f.id not in bad and f.id in states and states[f.id].last_ok),
+            articles=self.store.counts(since).articles,
+            failing=tuple((_name(f), _failing(s)) for f, s in failing),
+            silent=tuple(
+                (_name(f), f"nothing new since {s.last_new:%d %b %H:%M} UTC") for f, s in silent if s.last_new
+            ),
+            unwatched=tuple((_name(f), f.note or "no public feed") for f in force.feeds if not f.url),
+            warnings=tuple(self._warnings(force)),
+            last_hit=self._last_hit(),
+        )
+
+    def _warnings(self, force: InForce) -> list[str]:
+        unsure = [f"Delivery not confirmed: {d.key} to {d.to}." for d in self.store.outbox(states=_UNKNOWN)]
+        broken = [f"Not in force: {p}" for p in force.problems]
+        return [*unsure, *broken]
+
+    def _last_hit(self) -> datetime | None:
+        text = self.store.meta("last_hit")
+        return datetime.fromisoformat(text) if text else None
+
+
+def _silent(state: FeedState, now: datetime) -> bool:
+    return state.last_new is not None and now - state.last_new > SILENT
+
+
+def _name(feed: Feed) -> str:
+    return feed.title or feed.id
+
+
+def _quiet(state: FeedState) -> str:
+    return f"nothing new since {state.last_new:%d %b %H:%M} UTC" if state.last_new else "never brought anything"
+
+
+def _failing(state: FeedState) -> str:
+    since = f" (last good answer {state.last_ok:%d %b %H:%M} UTC)" if state.last_ok else " (never answered yet)"
+    return f"{state.last_error}{since}"
+
+
+def _counted(hits: Sequence[Hit], force: InForce) -> list[tuple[str, int]]:
+    counts = Counter(force.names.get((h.watchlist, h.name), h.name) for h in hits)
+    return counts.most_common()

@@ -1,0 +1,173 @@
+"""Polling: what is due -> fetch -> parse -> fresh? -> extract -> match -> save, all that one feed brings in one piece.
+
+store.claim_due | fetcher.fetch_all | sandbox(read_feed) | store.known | extract.judged | matcher.match
+| store.near, cluster.stories | schedule.next_state | store.save
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from monitor import cluster, extract
+from monitor.match import Matcher
+from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
+from monitor.ports import Clock, Fetcher, Store
+from monitor.sandbox import Done, Killed
+from monitor.schedule import next_state
+from monitor.service.edit import Editorial
+from monitor.service.read import Read
+
+GROUP = 32
+"""Fetched feeds that are parsed, matched and written together: one transaction for 32 polls costs a fifth of 32."""
+
+LEASE = 600.0
+NEAR = timedelta(days=3)
+"""How far back a story can begin."""
+
+Answer = tuple[Feed, FeedState, FetchResult]
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is."""
+
+Reader = Callable[[Sequence[tuple[object, ...]]], Iterator[Done[Read | Failed] | Killed]]
+"""Runs read_feed on many arguments in the sandbox, in order."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a poll did; `causes` counts failures by their sentence."""
+
+    feeds: int = 0
+    fetched: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    articles: int = 0
+    revised: int = 0
+    hits: int = 0
+    seconds: float = 0.0
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
+    """(feed title, kind, sentence)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """The poll with all that it needs."""
+
+    store: Store
+    fetcher: Fetcher
+    read: Reader
+    editorial: Editorial
+    clock: Clock
+    chance: Callable[[], float]
+    """A number from 0 to 1 that spreads the next polls."""
+
+    def poll(
+        self,
+        only: Collection[str] | None = None,
+        *,
+        every: bool = False,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Poll what is due (`every`: due or not) of all feeds or of `only`; the outside never makes it raise."""
+        return asyncio.run(self._poll(only, every=every, progress=progress))
+
+    async def _poll(self, only: Collection[str] | None, *, every: bool, progress: Progress | None) -> Report:
+        began = time.monotonic()
+        feeds = {f.id: f for f in self.editorial.current().feeds if f.url}
+        self.store.sync_feeds(list(feeds.values()))
+        owner = uuid.uuid4().hex
+        states = self.store.claim_due(self.clock(), owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
+        due = {s.feed: s for s in states if s.feed in feeds}
+        report = Report(feeds=len(due))
+        waiting: list[Answer] = []
+        try:
+            async for feed, result in self.fetcher.fetch_all([(feeds[i], s) for i, s in due.items()]):
+                waiting.append((feed, due[feed.id], result))
+                if progress:
+                    progress(report.fetched + report.unchanged + report.failed + len(waiting), len(due))
+                if len(waiting) >= GROUP:
+                    taken, waiting = waiting, []
+                    await asyncio.to_thread(self._take, taken, report)
+            await asyncio.to_thread(self._take, waiting, report)
+        finally:
+            self.store.release(owner)
+        report.seconds = time.monotonic() - began
+        return report
+
+    def _take(self, answers: Sequence[Answer], report: Report) -> None:
+        """Turn answers into batches and write them in one transaction."""
+        now = self.clock()
+        bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
+        outcomes = (
+            self.read([(f, r.body, r.content_type, r.url, now, s.identity) for f, s, r in bodies])
+            if bodies
+            else iter(())
+        )
+        batches: list[Batch] = []
+        new: list[tuple[Feed, FeedState, Fetched, list[Article]]] = []
+        for (feed, state, fetched), outcome in zip(bodies, outcomes, strict=True):
+            read = _read(outcome)
+            if isinstance(read, Failed):
+                batches.append(self._failed(feed, state, read, now, report))
+            else:
+                report.fetched += 1
+                new.append((feed, state, fetched, list(read.articles)))
+        for feed, state, result in answers:
+            if isinstance(result, Failed):
+                batches.append(self._failed(feed, state, result, now, report))
+            elif not isinstance(result, Fetched):
+                report.unchanged += 1
+                batches.append(Batch(state=self._next(feed, state, result, now, 0)))
+        batches += self._matched(new, now)
+        if batches:
+            saved = self.store.save(batches)
+            report.articles += saved.articles
+            report.revised += saved.revised
+            report.hits += saved.hits
+            if saved.hits:
+                self.store.set_meta({"last_hit": now.isoformat()})
+
+    def _matched(self, read: Sequence[tuple[Feed, FeedState, Fetched, list[Article]]], now: datetime) -> list[Batch]:
+        """Batches of what is new or revised, all feeds of the group matched in one call."""
+        known = self.store.known([a.id for *_, found in read for a in found])
+        fresh = [
+            [a for a in extract.judged(found, known, state) if known.get(a.id) != a.revision]
+            for _, state, _, found in read
+        ]
+        every = [a for articles in fresh for a in articles]
+        matcher: Matcher | None = self.editorial.current().matcher if every else None
+        matched = iter(matcher.match(every) if matcher else ())
+        stories = iter(
+            cluster.stories(every, self.store.near([a.signature for a in every], now - NEAR)) if every else ()
+        )
+        batches = []
+        for (feed, state, fetched, _), articles in zip(read, fresh, strict=True):
+            new = sum(a.id not in known for a in articles)
+            batches.append(
+                Batch(
+                    state=self._next(feed, state, fetched, now, new),
+                    articles=tuple(articles),
+                    matched=tuple(next(matched) for _ in articles),
+                    matched_rev=matcher.rev if matcher else "",
+                    stories=tuple(next(stories) for _ in articles),
+                )
+            )
+        return batches
+
+    def _next(self, feed: Feed, state: FeedState, result: FetchResult, now: datetime, new: int) -> FeedState:
+        return next_state(state, result, now=now, new_items=new, jitter=self.chance(), feed=feed)
+
+    def _failed(self, feed: Feed, state: FeedState, failed: Failed, now: datetime, report: Report) -> Batch:
+        report.failed += 1
+        report.failures.append((feed.title or feed.id, failed.kind, failed.message))
+        return Batch(state=self._next(feed, state, failed, now, 0))
+
+
+def _read(outcome: Done[Read | Failed] | Killed) -> Read | Failed:
+    if isinstance(outcome, Killed):
+        return Failed(kind="poison", message=f"This feed could not be read within the limits: {outcome.reason}")
+    return outcome.value

@@ -1,0 +1,31 @@
+"""What runs in a killable child: the bytes of one feed in, its articles out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitor import cluster, extract, parse
+from monitor.model import Article, Failed, Feed
+
+PRELOAD = ("monitor.service.read",)
+"""Modules that a child needs; loaded once by the fork server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A feed that could be read."""
+
+    articles: tuple[Article, ...]
+    gate: str
+    """Which parser read it."""
+
+
+def read_feed(feed: Feed, body: bytes, content_type: str, url: str, seen: datetime, identity: str) -> Read | Failed:
+    """Parse a body and extract its articles, with their signatures."""
+    parsed = parse.parse(feed.id, body, content_type, url)
+    if isinstance(parsed, Failed):
+        return parsed
+    found = extract.articles(feed, parsed.items, seen=seen, identity=identity)
+    signed = tuple(replace(a, signature=cluster.signature(a.title, a.text)) for a in found)
+    return Read(articles=signed, gate=parsed.gate)
