@@ -232,8 +232,9 @@ _SAID: tuple[tuple[str, str, str], ...] = (
 def _told(name: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
     """The parser's error as one sentence at its place."""
     problem = str(error.problem or "")
-    unclosed = "quoted scalar" in str(error.context or "") and "unexpected" in problem
-    mark = error.context_mark if unclosed else error.problem_mark
+    context = str(error.context or "")
+    begun = "simple key" in context or ("quoted scalar" in context and "unexpected" in problem)
+    mark = error.context_mark if begun else error.problem_mark
     mark = mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     if "cannot start any token" in problem:

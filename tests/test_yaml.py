@@ -1,0 +1,209 @@
+"""YAML as plain text with places."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import _yaml
+from monitor._yaml import List, Map, Node, Reader, Text, did_you_mean, parse
+from monitor.errors import ConfigError, Problem
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
+
+
+def plain(node: Node) -> object:
+    """The tree as Python values."""
+    if isinstance(node, Text):
+        return node.value
+    if isinstance(node, List):
+        return [plain(item) for item in node.items]
+    return {key.value: plain(value) for key, value in node.entries}
+
+
+def refused(source: bytes | str) -> Problem:
+    """The one problem of a source that must not be read."""
+    with pytest.raises(ConfigError) as caught:
+        parse("x.yaml", source)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def test_every_scalar_stays_the_text_that_was_written() -> None:
+    """`on` is a Turkish word, `no` may be a name, and 0644 is no number."""
+    source = "a: [on, no, 1:30, 0644, 1984-09-01, ~, 'x y', \"\\u0661\"]\nb:\n"
+
+    assert plain(parse("x.yaml", source)) == {
+        "a": ["on", "no", "1:30", "0644", "1984-09-01", "~", "x y", "\u0661"],
+        "b": "",
+    }
+    assert plain(parse("x.yaml", b"\xef\xbb\xbfa: b")) == {"a": "b"}
+    assert plain(parse("x.yaml", "# nothing\n")) == ""
+
+
+def test_places_count_from_one_and_point_inside_quotes() -> None:
+    """Line and column are those an editor shows, counted in letters, not bytes."""
+    root = parse("x.yaml", "# c\nنام: [عين, 'x']\r\nk: {a: b}\n")
+
+    assert isinstance(root, Map)
+    (first, items), (second, inner) = root.entries
+    assert isinstance(items, List)
+    assert isinstance(inner, Map)
+    assert first == Text("نام", 2, 1)
+    assert (items.line, items.column) == (2, 6)
+    assert items.items == (Text("عين", 2, 7), Text("x", 2, 13, quoted=True))
+    assert second.line == 3
+    assert inner.entries[0] == (Text("a", 3, 5), Text("b", 3, 8))
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "column", "words"),
+    [
+        ("a: !!python/name:os.system", 1, 4, "Tags"),
+        ("a: !custom x", 1, 4, "Tags"),
+        ("%TAG ! tag:x,2000:\n---\na: 1", 1, 1, "%TAG"),
+        ("a: &x 1\nb: *x", 1, 4, "Anchors"),
+        ("b: *x", 1, 4, "Aliases"),
+        ("a: 1\n<<: {b: 1}", 2, 1, "Merge keys"),
+        ("a: 1\nb: 2\na: 3", 3, 1, "twice (first in line 1)"),
+        ("a: 1\n---\nb: 2", 2, 1, "second document"),
+        ("? [a]\n: b", 1, 3, "plain text"),
+        ("[" * 21 + "]" * 21, 1, 21, "deeper than 20"),
+        ("[" * 100_000, 1, 21, "deeper than 20"),
+        ("a:\n\tb: c", 2, 1, "tab"),
+        ("a: b: c", 1, 5, "colon"),
+        ("term: @x", 1, 7, "start with `@`"),
+        ("a: [b, c\nd: e", 2, 2, "["),
+        ("a: b\nc: 'd\n", 2, 4, "never closed"),
+        ("a: b\n c: d", 2, 3, "colon"),
+        ("a: b\nc", 2, 1, "colon"),
+        ("- a\nb: c", 2, 1, "list above"),
+        ("a: \u0000", 1, 4, "U+0000"),
+        ("a: x\n\u2028b", 2, 1, "U+2028"),
+        ("x" * 1_000_001, 1, 1, "larger than"),
+        ("- a\n" * 100_002, 100_000, 3, "more than 100,000"),
+    ],
+)
+def test_refuses_what_no_person_writes_with_the_place(source: str, line: int, column: int, words: str) -> None:
+    """Tags, anchors, doubled keys, depth and damage are one sentence at their place."""
+    problem = refused(source)
+
+    assert words in problem.sentence
+    assert (problem.line, problem.column) == (line, column)
+
+
+def test_text_in_another_encoding_is_named() -> None:
+    """A file that is not UTF-8 says so at the first wrong letter."""
+    problem = refused("a: b\nç: d".encode("cp1254"))
+
+    assert (problem.line, problem.column, problem.sentence) == (2, 1, "The file is not UTF-8 text.")
+
+
+def test_the_slower_parser_refuses_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the C library the same sources are read and refused."""
+    monkeypatch.setattr(_yaml, "_Parser", yaml.BaseLoader)
+
+    assert plain(parse("x.yaml", "a: [on, {b: 'c'}]")) == {"a": ["on", {"b": "c"}]}
+    for source in ("a: !x b", "a: &x b", "a: 1\na: 2", "a: b: c", "a: [", "a: 'b", "t: @x", "- a\nb: c", "a:\n\tb: c"):
+        assert refused(source).line
+
+
+def test_a_large_file_is_read_fast() -> None:
+    """A quarter of a megabyte of names takes a fraction of a second."""
+    source = "".join(f"e{i}:\n  names: [Ain al-Asad {i}, Ayn al-Asad {i}, قاعدة عين الأسد {i}]\n" for i in range(3000))
+    begun = time.perf_counter()
+
+    parse("x.yaml", source)
+
+    assert time.perf_counter() - begun < 1
+
+
+def test_reader_collects_all_problems_in_order() -> None:
+    """One run shows every problem of a file, top first."""
+    root = parse("x.yaml", "colour: red\nsize: 12x\nshape: []\nlevel: hgih\non: maybe\n")
+    reader = Reader("x.yaml")
+    fields = reader.fields(root, "A thing", ("color", "size", "shape", "level", "on"), ("name",))
+    reader.number(fields["size"], "`size`", 1, 1, 9)
+    reader.items(fields["shape"], "`shape`")
+    reader.choice(fields["level"], "level", ("high", "low"))
+    reader.flag(fields["on"], "`on`", default=False)
+
+    with pytest.raises(ConfigError) as caught:
+        reader.finish()
+
+    assert [(p.line, p.hint or p.sentence) for p in caught.value.problems] == [
+        (1, "Did you mean `color`?"),
+        (1, "Add it."),
+        (2, "`size` must be a whole number from 1 to 9, not `12x`."),
+        (3, "Write an item or delete the key."),
+        (4, "Did you mean `high`?"),
+        (5, "`on` must be true or false, not `maybe`."),
+    ]
+
+
+def test_suggestions_are_close_or_nothing() -> None:
+    """A hint names the closest word and stays silent when none is close."""
+    assert did_you_mean("nmaes", ["names", "name"]) == "Did you mean `names`?"
+    assert did_you_mean("xyzzy", ["names"]) == ""
+
+
+def outcome(source: bytes | str) -> Node | Problem:
+    """The tree, or the one problem instead of it."""
+    try:
+        return parse("x.yaml", source)
+    except ConfigError as error:
+        (problem,) = error.problems
+        return problem
+
+
+@given(st.text(max_size=80) | st.text("ab:[]{}-'\"\n #&*!|>%@,?\t", max_size=60) | st.binary(max_size=40))
+def test_any_text_is_a_tree_or_one_problem(source: str | bytes) -> None:
+    """Whatever a file holds, the answer is plain data or one problem with a place."""
+    found = outcome(source)
+
+    if isinstance(found, Problem):
+        assert found.line >= 1
+        assert found.column >= 1
+        assert found.sentence
+
+
+def vectors(folder: str) -> list[tuple[str, bytes]]:
+    """Members of the shared vectors under a folder."""
+    if not VECTORS.exists():
+        pytest.skip("../shared/vectors is not there")
+    found = []
+    with tarfile.open(VECTORS) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.startswith(f"public/{folder}") else None
+            if file:
+                found.append((member.name, file.read()))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["yaml_unsafe", "yaml_test_suite"])
+def test_public_vectors_are_plain_data_or_one_sentence(folder: str) -> None:
+    """Every public YAML attack and oddity loads as plain data or is refused with its place, each in under a second."""
+    for name, data in vectors(folder):
+        lines = [str(json.loads(line)) for line in data.splitlines()] if name.endswith(".jsonl") else cases(data)
+        sources: list[str | bytes] = [data, *lines]
+        for source in sources:
+            begun = time.perf_counter()
+            found = outcome(source)
+            assert time.perf_counter() - begun < 1, name
+            if isinstance(found, Problem):
+                assert found.line >= 1, name
+                assert "\n" not in str(found), name
+
+
+def cases(data: bytes) -> list[str]:
+    """The YAML inside a file of the test suite, with its signs for blanks and tabs resolved."""
+    marks = {"␣": " ", "»": "\t", "—": "", "←": "\r", "⇔": "\ufeff", "↵": "", "∎": ""}
+    texts = [case["yaml"] for case in yaml.safe_load(data) if "yaml" in case]
+    return [text.translate(str.maketrans(marks)) for text in texts]
