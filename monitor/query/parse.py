@@ -185,6 +185,8 @@ class _Parser:
             return AtLeast(start=token.start, end=end, count=int(token.value), part=part)
         if token.sign == ")":
             raise self.error("The bracket ) closes nothing, or nothing stands inside. Delete it or fill it.", token)
+        if token.sign == "NOT":
+            raise self.error("NOT cannot stand here. Write A NOT NEAR/5 B, or put NOT at the end.", token)
         raise self.error(f"Something is missing before {self.said(token)}. {_WORDS_FIRST}", token)
 
     def group(self, opening: Token, depth: int) -> Node:
@@ -302,7 +304,8 @@ class _Meaning:
                 case Limit(name=name):
                     raise self.error(f"`{name}:` cannot stand inside {where}. Write it at the end of the query.", part)
                 case InField(field=field):
-                    raise self.error(f"`{field}:` cannot stand inside {where}. Write {field}:(A {where}/5 B).", part)
+                    form = f"{field}:(A NEAR/5 B)" if where == "NEAR" else f"{field}:(ATLEAST/3(A))"
+                    raise self.error(f"`{field}:` cannot stand inside {where}. Write {form}.", part)
                 case _:
                     pass
 
