@@ -130,21 +130,27 @@ def compose(
         homes[home].append(line)
     flash = key.slot.startswith("flash-")
     asked = [w for w in titles if not flash and (not desk.watchlists or w in desk.watchlists)]
-    sections = [
-        Section(watchlist=w, title=titles.get(w, w), stories=tuple(sorted(homes[w], key=_urgency)))
-        for w in sorted({*asked, *homes}, key=lambda w: (order.get(w, len(order)), w))
-    ]
-    sections.sort(key=lambda s: min((LEVELS.index(line.level) for line in s.stories), default=len(LEVELS)))
     return Digest(
         key=key,
         desk=desk,
         made=made,
         since=since,
-        sections=tuple(sections),
+        sections=_sections(homes, asked, titles, order),
         coverage=coverage,
         lookback=tuple(lookback),
         flash=flash,
     )
+
+
+def _sections(
+    homes: Mapping[str, Sequence[StoryLine]], asked: Sequence[str], titles: Mapping[str, str], order: Mapping[str, int]
+) -> tuple[Section, ...]:
+    sections = [
+        Section(watchlist=w, title=titles.get(w, w), stories=tuple(sorted(homes.get(w, ()), key=_urgency)))
+        for w in sorted({*asked, *homes}, key=lambda w: (order.get(w, len(order)), w))
+    ]
+    sections.sort(key=lambda s: min((LEVELS.index(line.level) for line in s.stories), default=len(LEVELS)))
+    return tuple(sections)
 
 
 def _by_story(fresh: Fresh) -> dict[str, list[tuple[Stored, tuple[Hit, ...]]]]:
@@ -165,10 +171,14 @@ def _story_line(
     order: Mapping[str, int],
     tiers: Mapping[str, int],
 ) -> tuple[str, StoryLine]:
-    """Return the home watchlist of a story and its line."""
+    """Return the home watchlist of a story and its line.
 
-    def rank(hit: Hit) -> tuple[int, bool, int, str, str]:
-        return LEVELS.index(hit.level), hit.rule is None, order.get(hit.watchlist, len(order)), hit.watchlist, hit.name
+    The line carries the hits of all its articles, the shown one's first: what is not carried would be mailed again.
+    """
+
+    def rank(hit: Hit) -> tuple[int, bool, int, str, str, str]:
+        place = order.get(hit.watchlist, len(order))
+        return LEVELS.index(hit.level), hit.rule is None, place, hit.watchlist, hit.name, hit.article
 
     def merit(row: tuple[Stored, tuple[Hit, ...]]) -> tuple[int, bool, int, float, str]:
         article = row[0].article
@@ -186,7 +196,7 @@ def _story_line(
         story=story,
         article=article,
         level=every[0].level,
-        hits=tuple(sorted(shown, key=lambda h: (h.watchlist != home, rank(h)))),
+        hits=tuple(sorted(every, key=lambda h: (h.article != article.id, h.watchlist != home, rank(h)))),
         sources=((article.source or article.feed, article.lang), *others),
         also=tuple(titles.get(w, w) for w in lists if w != home),
         updated=any(h.revision != article.revision for h in stored.hits),

@@ -322,6 +322,7 @@ class StoryLine:
     article: Article
     level: Level
     hits: tuple[Hit, ...]
+    """The hits of all articles of the story that the desk has not been given yet, the shown article's first."""
     sources: tuple[tuple[str, str], ...]
     """(source name, language) of every article of the story, the shown one first."""
     also: tuple[str, ...] = ()

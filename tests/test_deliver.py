@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -24,11 +24,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from monitor.deliver import FileChannel, SmtpChannel, after, to_mime
+from monitor.deliver import FileChannel, SmtpChannel, to_mime
 from monitor.deliver.email import on_the_wire
-from monitor.deliver.journal import GIVE_UP, wait, waited
-from monitor.deliver.mime import MailError
-from monitor.model import Delivery, Message, SendResult
+from monitor.model import Message, SendResult
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -174,54 +172,6 @@ def part(read: EmailMessage, kind: str) -> str:
     return content.replace("\r\n", "\n")
 
 
-def test_mime_says_what_was_meant() -> None:
-    """The bytes read back to the same subject, sender, text and HTML, in ASCII with CRLF only."""
-    raw = to_mime(message(subject="[Monitor] قنديل: ğüş", sender="Müdür & Co <monitor@example.org>"))
-
-    read = parsed(raw)
-    assert raw.isascii()
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", raw)
-    assert max(len(x) for x in raw.split(b"\r\n")) <= 998
-    assert read["Subject"] == "[Monitor] قنديل: ğüş"
-    assert str(read["From"].addresses[0].display_name) == "Müdür & Co"
-    assert read["Message-ID"] == message().message_id
-    assert read["Content-Language"] == "en"
-    assert part(read, "plain") == message().text
-    assert part(read, "html").strip() == message().html
-    assert raw == to_mime(message(subject="[Monitor] قنديل: ğüş", sender="Müdür & Co <monitor@example.org>"))
-
-
-def test_long_message_id_is_not_folded_into_something_else() -> None:
-    """A key of a long desk name still gives the Message-ID that the journal knows."""
-    long = f"<digest.{'d' * 120}.2026-11-21.0700.0123456789@monitor.example.org>"
-
-    assert parsed(to_mime(message(message_id=long)))["Message-ID"] == long
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"to": "a@b.example\r\nRCPT TO:<x@y>"},
-        {"to": "a@b.example, c@d.example"},
-        {"to": "Name <a@b.example>"},
-        {"to": ""},
-        {"sender": "nobody"},
-        {"headers": (("Subject", "again"),)},
-        {"headers": (("Bad Name", "x"),)},
-    ],
-)
-def test_what_cannot_be_written_is_not_sent(bad: dict[str, object], tmp_path: Path) -> None:
-    """An address or header that is not what it should be stops the message for good, before anything is sent."""
-    mail = message(**bad)
-
-    with pytest.raises(MailError, match=r"mail|Mail"):
-        to_mime(mail)
-    result = FileChannel(folder=tmp_path / "outbox").send(mail, Journal().committing)
-    assert (result.ok, result.retry) == (False, False)
-    assert not list(tmp_path.rglob("*.eml"))
-    assert not channel(1).send(mail, Journal().committing).retry
-
-
 def vectors(folder: str) -> Iterator[str]:
     """Yield the hostile strings kept beside the project."""
     if not VECTORS.exists():
@@ -232,19 +182,6 @@ def vectors(folder: str) -> Iterator[str]:
                 file = tar.extractfile(member)
                 assert file
                 yield from (json.loads(row) for row in file.read().splitlines())
-
-
-def test_cve_2024_6923_no_header_from_a_headline() -> None:
-    """Whatever stands in subject, sender name or a header value, the mail has exactly the headers that were set."""
-    expected = sorted([*parsed(to_mime(message())).keys()])
-    for bad in [*vectors("header_injection/"), "Hi =?UTF-8?Q?=0A?=Bcc: a@x.example", "=?utf-8?q?=0D=0A=0D=0A<html>?="]:
-        headers = (*message().headers[:3], ("X-Monitor-Digest", bad))
-        name = re.sub(r"[\x00-\x1f\x7f]", "", bad)[:200]
-        raw = to_mime(message(subject=bad[:900], sender=f"{name} <monitor@example.org>", headers=headers, text=bad))
-
-        assert sorted(parsed(raw).keys()) == expected, bad
-        assert not re.search(rb"\r(?!\n)|(?<!\r)\n", raw)
-        assert max(len(x) for x in raw.split(b"\r\n")) <= 998
 
 
 def test_file_channel(tmp_path: Path) -> None:
@@ -556,46 +493,6 @@ def test_starttls_and_login(certificate: tuple[Path, Path]) -> None:
         assert "certificate" in replace(good, context=None).probe().error.lower()
 
     assert len(inbox.mails) == 1
-
-
-def delivery(tries: int = 0) -> Delivery:
-    """Return a journal line that was tried so often."""
-    return Delivery(key="iraq-desk/2026-11-21/07:00", to="a@desk.example", state="queued", tries=tries)
-
-
-@pytest.mark.parametrize(
-    ("result", "state"),
-    [
-        (SendResult(ok=True), "sent"),
-        (SendResult(ok=False, error="554 no"), "failed"),
-        (SendResult(ok=False, error="unconfirmed: x", unconfirmed=True), "unknown"),
-        (SendResult(ok=False, retry=True, error="451 later"), "queued"),
-    ],
-)
-def test_what_follows_a_try(result: SendResult, state: str) -> None:
-    """Accepted is sent, refused is failed, no answer is unknown, trouble is queued again with the error kept."""
-    found, next_try, error = after(result, delivery(), NOW)
-
-    assert (found, error) == (state, result.error)
-    assert (next_try is not None) is (state == "queued")
-
-
-def test_waits_grow_and_end() -> None:
-    """Waits are 1, 2, 4 .. 60 minutes; after 24 hours the message has failed and says so."""
-    later = SendResult(ok=False, retry=True, error="451 later")
-    waits = []
-    tries = 0
-    while (step := after(later, delivery(tries), NOW))[0] == "queued":
-        assert step[1]
-        waits.append((step[1] - NOW) // timedelta(minutes=1))
-        tries += 1
-
-    assert waits[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert sum(waits) <= 24 * 60 < sum(waits) + 60
-    assert step[0] == "failed"
-    assert "451 later" in step[2]
-    assert waited(1) == wait(1)
-    assert waited(len(waits)) <= GIVE_UP
 
 
 def test_channels_are_interchangeable(tmp_path: Path) -> None:

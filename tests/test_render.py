@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 from lxml import etree, html
@@ -30,7 +28,7 @@ from monitor.model import (
     Section,
     StoryLine,
 )
-from monitor.render import MAX_HTML, clean, direction, hit_handle, render, safe_url, snippet, title_parts
+from monitor.render import MAX_HTML, clean, direction, hit_handle, render, safe_url
 
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT.parent / "shared" / "vectors" / "vectors.tar.gz"
@@ -403,88 +401,6 @@ def test_clean() -> None:
     assert clean("a\r\nb\x00c\u202ed\u2066e\u2028f\ud800g") == "a b cde fg"
     assert clean("آتش\u200cبس") == "آتش\u200cبس"
     assert clean("x" * 500, 10) == "x" * 9 + "…"
-
-
-def test_snippet_marks_the_very_letters() -> None:
-    """The snippet is the sentence around the evidence; all evidence in it is marked, nothing else."""
-    text = "First one. Near Qandil and Metina they met. Last one."
-    found = [evidence(w, text, sentence="Near Qandil and Metina they met.") for w in ("Qandil", "Metina")]
-
-    parts = snippet(article(text=text), found)
-
-    assert [t for t, marked in parts if marked] == ["Qandil", "Metina"]
-    assert "".join(t for t, _ in parts) == "… Near Qandil and Metina they met. …"
-
-
-def test_snippet_of_two_places() -> None:
-    """Evidence far apart gives two passages with a gap between."""
-    text = "Near Qandil they met. " + "Filler goes here. " * 30 + "Then Metina was named."
-    found = [
-        evidence("Metina", text, sentence="Then Metina was named."),
-        evidence("Qandil", text, sentence="Near Qandil they met."),
-    ]
-
-    assert "".join(t for t, _ in snippet(article(text=text), found)) == "Near Qandil they met. … Then Metina was named."
-
-
-def test_snippet_of_a_very_long_sentence() -> None:
-    """A sentence without end is cut around the mark, at a space."""
-    text = "word " * 300 + "Qandil" + " word" * 300
-
-    parts = snippet(article(text=text), [evidence("Qandil", text)])
-
-    joined = "".join(t for t, _ in parts)
-    assert "Qandil" in joined
-    assert len(joined) < 340
-    assert set(joined.split()) == {"…", "word", "Qandil"}
-
-
-def test_snippet_without_body_evidence() -> None:
-    """Evidence in the title only shows how the body begins; without a body the title itself is shown."""
-    title = "Qandil again"
-    found = [evidence("Qandil", title, field="title")]
-
-    assert snippet(article(title, "A body of its own."), found) == [("A body of its own.", False)]
-    assert snippet(article(title, ""), found) == [("Qandil", True), (" again", False)]
-    assert title_parts(article(title), found) == [("Qandil", True), (" again", False)]
-
-
-def test_snippet_of_an_earlier_revision() -> None:
-    """Evidence that the present text no longer holds is shown by the sentence kept with it."""
-    found = evidence("Qandil", "Once near Qandil.", sentence="Once near Qandil.")
-
-    parts = snippet(article(text="Rewritten."), [found])
-
-    assert parts == [("Once near ", False), ("Qandil", True), (".", False)]
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    text=st.text(alphabet="ab .\n\u202eق", min_size=1, max_size=900),
-    spans=st.lists(st.tuples(st.integers(0, 899), st.integers(1, 30)), max_size=6),
-    sentence=st.tuples(st.integers(0, 899), st.integers(0, 900)),
-)
-def test_snippet_of_anything(text: str, spans: list[tuple[int, int]], sentence: tuple[int, int]) -> None:
-    """Whatever the offsets and sentences, a snippet is short, its plain and marked parts are pieces of the text."""
-    found = [
-        Evidence(
-            leaf="word",
-            name="w",
-            letters=text[start : start + size],
-            field="body",
-            start=start,
-            end=start + len(text[start : start + size]),
-            sentence=text[sentence[0] : sentence[0] + sentence[1]],
-            lang="en",
-        )
-        for start, size in spans
-        if text[start : start + size]
-    ]
-
-    parts = snippet(article(text=text), found)
-
-    assert sum(len(t) for t, _ in parts) <= 720
-    assert all("\u202e" not in t and "\n" not in t for t, _ in parts)
 
 
 def test_hit_handle() -> None:

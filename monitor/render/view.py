@@ -213,11 +213,12 @@ def _block(digest: Digest, section: Section, share: tuple[int, int], base: str, 
 
 def _item(digest: Digest, section: Section, line: StoryLine, base: str, names: Names) -> Item:
     article = line.article
-    evidence = [e for h in line.hits for e in h.evidence]
+    hits = [h for h in line.hits if h.article == article.id]
+    evidence = [e for h in hits for e in h.evidence]
     titles = {s.watchlist: clean(s.title, 60) for s in digest.sections}
-    explained = {titles.get(h.watchlist) for h in line.hits}
+    explained = {titles.get(h.watchlist) for h in hits}
     shown = tuple(snippet(article, evidence)) if article.text.strip() else ()
-    handle = hit_handle(line.hits[0]) if line.hits else ""
+    handle = hit_handle(hits[0]) if hits else ""
     return Item(
         title=tuple(title_parts(article, evidence)) or (("(no title)", False),),
         snippet=shown,
@@ -227,7 +228,7 @@ def _item(digest: Digest, section: Section, line: StoryLine, base: str, names: N
         snippet_dir=direction("".join(t for t, _ in shown), article.lang),
         level=line.level.upper() if line.level in {"flash", "high"} else "",
         meta=_meta(digest, line),
-        why=tuple(_reasons(line.hits, section.watchlist, titles, names)),
+        why=tuple(_reasons(hits, section.watchlist, titles, names)),
         also=", ".join(isolate(t) for t in [clean(t, 60) for t in line.also[:6]] if t not in explained),
         story_url=f"{base}/story/{quote(line.story, safe='')}" if base and len(line.sources) > 1 else "",
         not_it_url=f"{base}/feedback?{urlencode({'hit': handle})}" if base and handle else "",
