@@ -10,6 +10,7 @@ from monitor.match.scan import Text
 from monitor.match.vocabulary import Vocabulary
 from monitor.model import Evidence, FieldName
 from monitor.query.evaluate import Atom
+from monitor.text import widened
 from monitor.text.sentences import around
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Witness:
     def place(self, text: Text, start: int, end: int) -> Placed:
         """The original letters of a folded span."""
         field, first, last = text.original(start, end)
-        return {"field": FIELDS[field], "start": first, "end": last, "letters": text.letters(field)[first:last]}
+        letters = text.letters(field)
+        first, last = widened(letters, first, last)
+        return {"field": FIELDS[field], "start": first, "end": last, "letters": letters[first:last]}
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
         """One piece of evidence per span, at most five of one leaf, in order of place."""

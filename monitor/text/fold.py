@@ -6,6 +6,7 @@ One function serves matching, the index, queries and highlighting. Folding is th
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,20 @@ def fold(text: str) -> Folded:
     if sources is not None:
         origins = sources[origins]
     return Folded(kept[single].tobytes(), origins)
+
+
+def widened(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the letters and marks at its edges that folding deletes: the ئ of ئێران, the ء of الخضراء."""
+    while start > 0 and _dropped(text[start - 1]):
+        start -= 1
+    while end < len(text) and _dropped(text[end]):
+        end += 1
+    return start, end
+
+
+def _dropped(char: str) -> bool:
+    code = TABLE[ord(char)] if char <= _SEPARATOR else SPACE
+    return bool(code in (DELETE, HAMZA_SEAT)) and unicodedata.category(char) != "Cf"
 
 
 def words(text: str) -> list[bytes]:
