@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -493,14 +493,3 @@ def test_starttls_and_login(certificate: tuple[Path, Path]) -> None:
         assert "certificate" in replace(good, context=None).probe().error.lower()
 
     assert len(inbox.mails) == 1
-
-
-def test_channels_are_interchangeable(tmp_path: Path) -> None:
-    """Both channels are called the same way."""
-    relay = Relay()
-    sends: list[Callable[[Message, Callable[[], None]], SendResult]] = [
-        FileChannel(folder=tmp_path).send,
-        channel(relay.port).send,
-    ]
-    with relay:
-        assert [send(message(), Journal().committing).ok for send in sends] == [True, True]
