@@ -398,7 +398,7 @@ def test_search_walks_indexes(tmp_path: Path) -> None:
         AllOf(parts=(named, text)),
         Where(column="lang", values=("en", "ar")),
     ):
-        sql = plans._query(asked, Filter(before=10**17), 20)
+        (sql,) = plans.queries(asked, [], Filter(before=10**17), 20)
         with store._connections.reading() as db:
             steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql.text}", sql.values)]
         assert not [step for step in steps if "TEMP B-TREE" in step], steps

@@ -9,15 +9,27 @@ becomes *tests* on the number. Whatever can is put into one MATCH of the full-te
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 
 from monitor.model import AllOf, AnyOf, Everything, Filter, Mentioned, Plan, Tokens, Where
 from monitor.store.rows import compact, end_number, first_number
 
-_MOST_STREAMS = 60  # SQLite merges at most 500, and each costs a comparison per row
-_COLUMNS = {"feed": "articles", "lang": "articles", "story": "articles",
-            "watchlist": "hits", "rule": "hits", "level": "hits"}  # fmt: skip
+_MOST_STREAMS = 200  # SQLite merges at most 500 at once
+_MOST_PRODUCTS = 32
+_FEW_VALUES = 4
+_HELD = " AND {}.withdrawn IS NULL"
+_COLUMNS = {
+    "feed": ("articles", "articles_feed", ""),
+    "lang": ("articles", "articles_lang", ""),
+    "story": ("articles", "articles_story", ""),
+    "watchlist": ("hits", "hits_watchlist", _HELD),
+    "rule": ("hits", "hits_rule", _HELD),
+    "level": ("hits", "hits_level", _HELD),
+}
+"""Column -> table, index on (column, n), and what else a row must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +51,13 @@ class _Source:
 
 def newest(connection: sqlite3.Connection, plan: Plan, limits: Filter, limit: int) -> list[int]:
     """Numbers of the newest `limit` candidates, largest first."""
-    plan = _simple(plan, stale=lambda rev: _any_stale(connection, rev))
-    if limit <= 0 or plan == AnyOf(parts=()):
+    if limit <= 0:
         return []
-    sql = _query(plan, limits, limit)
-    return [n for (n,) in connection.execute(sql.text, sql.values)]
+    stale = [rev for rev in sorted(_revisions(plan)) if _any_stale(connection, rev)]
+    found: set[int] = set()
+    for sql in queries(plan, stale, limits, limit):
+        found.update(n for (n,) in connection.execute(sql.text, sql.values))
+    return sorted(found, reverse=True)[:limit]
 
 
 def _any_stale(connection: sqlite3.Connection, rev: str) -> bool:
@@ -54,17 +68,57 @@ def _any_stale(connection: sqlite3.Connection, rev: str) -> bool:
     return bool(low is not None and (low != rev or high != rev))
 
 
-def _query(plan: Plan, limits: Filter, limit: int) -> Sql:
-    streams = _streams(plan)
-    if limits.ids:
-        ids = Sql("c.id IN (SELECT value FROM json_each(?))", (compact(limits.ids),))
-        streams = [(_Source("articles c", "c.n", ids), [plan])]
-    elif len(streams) > _MOST_STREAMS:
-        streams = [(_ALL, [plan])]
+def queries(plan: Plan, stale: list[str], limits: Filter, limit: int) -> list[Sql]:
+    """Statements that each yield the newest `limit` of a part of the candidates; nearly always one.
+
+    `stale` lists the watchlist revisions that not all articles were matched with.
+    """
+    streams = _by_revision(plan, stale)
     selects = [_select(source, tests, limits) for source, tests in streams]
-    text = " UNION ".join(select.text for select in selects)
-    values = tuple(value for select in selects for value in select.values)
-    return Sql(f"{text} ORDER BY n DESC LIMIT ?", (*values, limit))
+    chunks = [selects[i : i + _MOST_STREAMS] for i in range(0, len(selects), _MOST_STREAMS)]
+    return [
+        Sql(
+            " UNION ".join(select.text for select in chunk) + " ORDER BY n DESC LIMIT ?",
+            (*(value for select in chunk for value in select.values), limit),
+        )
+        for chunk in chunks
+    ]
+
+
+def _by_revision(plan: Plan, stale: list[str]) -> list[_Stream]:
+    """Part the articles that were matched with a revision, where names are told by mentions, from the stale ones.
+
+    Only the latter are looked for by text, so that each part alone can be answered by indexes.
+    """
+    if not stale:
+        return _streams(_simple(plan))
+    rev, *others = stale
+    named = _by_revision(plan, others)
+    by_text = _by_revision(_as_text(plan, rev), others)
+    return [(source, [*tests, _MatchedWith(rev, same=True)]) for source, tests in named] + [
+        (source, [*tests, _MatchedWith(rev, same=False)]) for source, tests in by_text
+    ]
+
+
+def _revisions(plan: Plan) -> set[str]:
+    match plan:
+        case Mentioned(rev=rev, text=text):
+            return {rev} | _revisions(text)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return {rev for part in parts for rev in _revisions(part)}
+        case _:
+            return set()
+
+
+def _as_text(plan: Plan, rev: str) -> Plan:
+    """The plan for articles that were not matched with `rev`."""
+    match plan:
+        case Mentioned(text=text) if plan.rev == rev:
+            return _as_text(text, rev)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return replace(plan, parts=tuple(_as_text(part, rev) for part in parts))
+        case _:
+            return plan
 
 
 def _select(source: _Source, tests: Iterable[_Test], limits: Filter) -> Sql:
@@ -77,7 +131,7 @@ def _select(source: _Source, tests: Iterable[_Test], limits: Filter) -> Sql:
 
 
 def _window(number: str, limits: Filter) -> list[Sql]:
-    """Time and cursor as ranges of the number: half-open, `since` and not `until`."""
+    """Time and cursor as ranges of the number (half-open: `since` and not `until`), and the asked ids."""
     conditions = []
     if limits.since is not None:
         conditions.append(Sql(f"{number} >= ?", (first_number(limits.since),)))
@@ -85,10 +139,14 @@ def _window(number: str, limits: Filter) -> list[Sql]:
     upper += [limits.before] if limits.before is not None else []
     if upper:
         conditions.append(Sql(f"{number} < ?", (min(upper),)))
+    if limits.ids:
+        asked = "SELECT t.n FROM articles t WHERE t.id IN (SELECT value FROM json_each(?))"
+        conditions.append(Sql(f"{number} IN ({asked})", (compact(limits.ids),)))
     return conditions
 
 
 _ALL = _Source("articles c", "c.n", Sql(""))
+_NOTHING = AnyOf(parts=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +161,20 @@ _Test = Plan | _MatchedWith
 _Stream = tuple[_Source, list[_Test]]
 
 
-def _simple(plan: Plan, stale: Callable[[str], bool]) -> Plan:
+def _simple(plan: Plan) -> Plan:
     """The same candidates with fewer nodes: flat, without empty parts, without tokens that no index holds."""
     match plan:
         case Tokens(words=words):
             kept = tuple(word for word in words if any(char.isalnum() for char in word))
             return replace(plan, words=kept) if kept else Everything()
-        case Mentioned(entities=entities, rev=rev, text=text):
-            if stale(rev):
-                return replace(plan, text=_simple(text, stale))
-            return replace(plan, text=AnyOf(parts=())) if entities else AnyOf(parts=())
+        case Mentioned(entities=entities):
+            return replace(plan, text=_NOTHING) if entities else _NOTHING
         case Where(values=values):
-            return plan if values else AnyOf(parts=())
+            return plan if values else _NOTHING
         case AllOf(parts=parts):
-            return _simple_all([_simple(part, stale) for part in parts])
+            return _simple_all([_simple(part) for part in parts])
         case AnyOf(parts=parts):
-            return _simple_any([_simple(part, stale) for part in parts])
+            return _simple_any([_simple(part) for part in parts])
         case Everything():
             return plan
 
@@ -128,8 +184,8 @@ def _simple_all(parts: list[Plan]) -> Plan:
     for part in parts:
         flat.update(dict.fromkeys(part.parts if isinstance(part, AllOf) else (part,)))
     flat.pop(Everything(), None)
-    if AnyOf(parts=()) in flat:
-        return AnyOf(parts=())
+    if _NOTHING in flat:
+        return _NOTHING
     if not flat:
         return Everything()
     return next(iter(flat)) if len(flat) == 1 else AllOf(parts=tuple(flat))
@@ -141,17 +197,11 @@ def _simple_any(parts: list[Plan]) -> Plan:
         flat.update(dict.fromkeys(part.parts if isinstance(part, AnyOf) else (part,)))
     if Everything() in flat:
         return Everything()
-    merged: list[Plan] = []
-    named: dict[tuple[str, Plan], list[str]] = {}
-    for part in flat:
-        # many names side by side, none with articles to look for by text: one leaf instead of a stream for each
-        if isinstance(part, Mentioned) and part.text == AnyOf(parts=()):
-            named.setdefault((part.rev, part.text), []).extend(part.entities)
-        else:
-            merged.append(part)
-    merged += [
-        Mentioned(entities=tuple(dict.fromkeys(names)), rev=rev, text=text) for (rev, text), names in named.items()
-    ]
+    # many names side by side become one leaf instead of a stream for each
+    named = {entity: None for part in flat if isinstance(part, Mentioned) for entity in part.entities}
+    merged: list[Plan] = [part for part in flat if not isinstance(part, Mentioned)]
+    if named:
+        merged.append(Mentioned(entities=tuple(named), rev="", text=_NOTHING))
     return merged[0] if len(merged) == 1 else AnyOf(parts=tuple(merged))
 
 
@@ -174,39 +224,39 @@ def _streams(plan: Plan) -> list[_Stream]:
     """Sources whose numbers together, where the tests hold, are the candidates."""
     text = _match(plan)
     if text is not None:
-        return [(_search(text), [])]
+        return [(_Source("search c", "c.rowid", Sql("c.search MATCH ?", (text,))), [])]
     match plan:
         case AnyOf(parts=parts):
             return [stream for part in _grouped(parts, AnyOf) for stream in _streams(part)]
         case AllOf(parts=parts):
-            grouped = _grouped(parts, AllOf)
-            driver = min(grouped, key=_cost)
-            rest: list[_Test] = [part for part in grouped if part is not driver]
-            return [(source, tests + rest) for source, tests in _streams(driver)]
-        case Mentioned():
-            return _mentioned_streams(plan)
+            return _streams_of_all(_grouped(parts, AllOf))
+        case Mentioned(entities=entities):
+            return [(source, []) for source in _mentions(entities)]
         case Where(column=column, values=values):
-            withdrawn = " AND c.withdrawn IS NULL" if _COLUMNS[column] == "hits" else ""
-            condition = f"c.{column} = ?{withdrawn}"
-            return [(_Source(f"{_COLUMNS[column]} c", "c.n", Sql(condition, (value,))), []) for value in values]
+            table, _, held = _COLUMNS[column]
+            return [(_Source(f"{table} c", "c.n", Sql(f"c.{column} = ?{held.format('c')}", (v,))), []) for v in values]
         case _:
             return [(_ALL, [])]
 
 
-def _mentioned_streams(plan: Mentioned) -> list[_Stream]:
+def _streams_of_all(parts: list[Plan]) -> list[_Stream]:
+    """Multiply mixed alternatives out while they are few, so that no part is left to ask the text of each article."""
+    mixed = [_grouped(part.parts, AnyOf) for part in parts if isinstance(part, AnyOf) and _match(part) is None]
+    if mixed and prod(map(len, mixed)) <= _MOST_PRODUCTS:
+        others = [part for part in parts if not isinstance(part, AnyOf) or _match(part) is not None]
+        return [stream for chosen in product(*mixed) for stream in _streams(_simple_all([*others, *chosen]))]
+    driver = min(parts, key=_cost)
+    rest: list[_Test] = [part for part in parts if part is not driver]
+    return [(source, tests + rest) for source, tests in _streams(driver)]
+
+
+def _mentions(entities: tuple[str, ...]) -> list[_Source]:
     few = 16
-    if len(plan.entities) <= few:
-        sources = [_Source("mentions c", "c.n", Sql("c.entity = ?", (entity,))) for entity in plan.entities]
-    else:
-        # many names are met often: walk the index on n from the newest down instead of merging a stream for each
-        listed = Sql("c.entity IN (SELECT value FROM json_each(?))", (compact(plan.entities),))
-        sources = [_Source("mentions c INDEXED BY mentions_n", "c.n", listed)]
-    if plan.text == AnyOf(parts=()):
-        return [(source, []) for source in sources]
-    # stale articles carry mentions of another revision: those are not believed, their text is looked at instead
-    by_name: list[_Stream] = [(source, [_MatchedWith(plan.rev, same=True)]) for source in sources]
-    stale = _MatchedWith(plan.rev, same=False)
-    return by_name + [(source, [*tests, stale]) for source, tests in _streams(plan.text)]
+    if len(entities) <= few:
+        return [_Source("mentions c", "c.n", Sql("c.entity = ?", (entity,))) for entity in entities]
+    # many names are met often: walk the index on n from the newest down instead of merging a stream for each
+    listed = Sql("c.entity IN (SELECT value FROM json_each(?))", (compact(entities),))
+    return [_Source("mentions c INDEXED BY mentions_n", "c.n", listed)]
 
 
 def _grouped(parts: tuple[Plan, ...], kind: type[AllOf | AnyOf]) -> list[Plan]:
@@ -237,10 +287,6 @@ def _cost(plan: Plan) -> int:
             return 6
 
 
-def _search(text: str) -> _Source:
-    return _Source("search c", "c.rowid", Sql("c.search MATCH ?", (text,)))
-
-
 def _test(plan: _Test, number: str) -> Sql:
     """A condition that holds for the numbers of candidates."""
     if isinstance(plan, _MatchedWith):
@@ -256,32 +302,20 @@ def _test(plan: _Test, number: str) -> Sql:
             return _joined(_grouped(parts, AnyOf), " OR ", number)
         case AnyOf():
             return Sql("0")
-        case Mentioned():
-            return _mentioned_test(plan, number)
+        case Mentioned(entities=entities):
+            listed = "t.entity IN (SELECT value FROM json_each(?))"
+            return Sql(f"EXISTS (SELECT 1 FROM mentions t WHERE t.n = {number} AND {listed})", (compact(entities),))
         case Where(column=column, values=values):
-            withdrawn = " AND t.withdrawn IS NULL" if _COLUMNS[column] == "hits" else ""
+            table, index, held = _COLUMNS[column]
+            # a few values are looked up in the narrow index, not in the rows with the texts
+            by = f" INDEXED BY {index}" if len(values) <= _FEW_VALUES else ""
+            sign = f"IN ({', '.join('?' * len(values))})" if by else "IN (SELECT value FROM json_each(?))"
             return Sql(
-                f"EXISTS (SELECT 1 FROM {_COLUMNS[column]} t WHERE t.n = {number}{withdrawn}"
-                f" AND t.{column} IN (SELECT value FROM json_each(?)))",
-                (compact(values),),
+                f"EXISTS (SELECT 1 FROM {table} t{by} WHERE t.n = {number}{held.format('t')} AND t.{column} {sign})",
+                values if by else (compact(values),),
             )
         case _:
             return Sql("1")
-
-
-def _mentioned_test(plan: Mentioned, number: str) -> Sql:
-    named = Sql(
-        f"EXISTS (SELECT 1 FROM mentions t WHERE t.n = {number} AND t.entity IN (SELECT value FROM json_each(?)))",
-        (compact(plan.entities),),
-    )
-    if plan.text == AnyOf(parts=()):
-        return named
-    fresh = _test(_MatchedWith(plan.rev, same=True), number)
-    by_text = _test(plan.text, number)
-    return Sql(
-        f"CASE WHEN {fresh.text} THEN {named.text} ELSE {by_text.text} END",
-        (*fresh.values, *named.values, *by_text.values),
-    )
 
 
 def _joined(parts: list[Plan], word: str, number: str) -> Sql:
