@@ -1,0 +1,403 @@
+"""The fetcher: many feeds at once, each within its bounds, results as they come.
+
+    fetch_all -> _Run.deliver -> _Run._fetch -> _Run._hop -> _Run._ask -> _Run._take
+
+Each function adds one concern: the queue and the slots; redirects; the deadline; the connection; the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from http import HTTPStatus
+
+import httpcore
+import httpx
+
+from monitor import __version__
+from monitor.fetch.answer import Body, EncodingError, TooBigError, failed_status, max_age, retry_after
+from monitor.fetch.guard import GuardedNetwork, InsideError, NoSuchHostError, Resolve, system_resolve
+from monitor.fetch.places import Place, RefusedError, next_place, place
+from monitor.model import Failed, Feed, FeedState, Fetched, FetchResult, NotModified, Unchanged
+from monitor.ports import Clock
+
+_ACCEPT = b"application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
+_CONNECT_SECONDS = 15.0
+_KEEP_SECONDS = 10.0
+_PAUSE_SECONDS = 600.0
+"""Two feeds of a host that ask for less within this time pause the whole host."""
+
+_PERMANENT = (301, 308)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_TOO_MANY = (429, 503)
+
+Headers = dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """Bounds of one fetcher. Sizes in bytes, times in seconds."""
+
+    connections: int = 64
+    """Fetches at the same time, all hosts together."""
+    deadline: float = 60.0
+    """For one feed, redirects included; the wait for a turn at its host does not count."""
+    wire_cap: int = 10_000_000
+    plain_cap: int = 20_000_000
+    redirects: int = 5
+    user_agent: str = f"desk-monitor/{__version__} (feed reader)"
+    allow_private: frozenset[tuple[str, int]] = frozenset()
+    """(host, port) pairs that may be dialled although their address is private or their port unusual."""
+    host_connections: int = 2
+    host_spacing: float = 1.0
+    """Seconds from the start of one request to a host to the start of the next."""
+    hosts: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """Host -> (connections, spacing) where the general politeness does not fit."""
+
+
+class HttpFetcher:
+    """Reads feeds over HTTP and never raises for what the outside does: that is a `Failed`.
+
+    `clock` says what "now" is for dates in Retry-After; `resolve`, `network` and `tls` stand for the outside in tests.
+    """
+
+    def __init__(
+        self,
+        limits: FetchLimits | None = None,
+        *,
+        clock: Clock = lambda: datetime.now(UTC),
+        resolve: Resolve = system_resolve,
+        network: httpcore.AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.limits = limits or FetchLimits()
+        self.clock = clock
+        self._resolve = resolve
+        self._network = network
+        self._tls = tls
+        self.pauses = Pauses()
+
+    async def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+        """Yield one result per feed, as they come. A consumer that stops early ends all fetches that still run."""
+        run = _Run(self)
+        tasks = [asyncio.create_task(run.deliver(feed, state)) for feed, state in feeds]
+        try:
+            for _ in tasks:
+                yield await run.results.get()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await run.close()
+
+    def guarded(self) -> GuardedNetwork:
+        """The network with the address check in front."""
+        return GuardedNetwork(self.limits.allow_private, self._resolve, self._network)
+
+    def tls(self) -> ssl.SSLContext:
+        """Certificates of the web, read once (20 ms); never from the environment."""
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        return self._tls
+
+
+class Pauses:
+    """Which hosts asked for less, in the monotonic clock; kept from one run to the next."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, dict[str, float]] = {}
+        self._until: dict[str, float] = {}
+
+    def note(self, host: str, feed: str, wait: int | None) -> None:
+        """Remember that a feed of this host got a 429 or 503; the second feed pauses the host."""
+        now = time.monotonic()
+        asked = {f: t for f, t in self._asked.get(host, {}).items() if now - t < _PAUSE_SECONDS}
+        asked[feed] = now
+        self._asked[host] = asked
+        if len(asked) > 1:
+            self._until[host] = now + (_PAUSE_SECONDS if wait is None else wait)
+
+    def left(self, host: str) -> int:
+        """Seconds that this host still has to be left alone."""
+        return max(0, round(self._until.get(host, 0.0) - time.monotonic()))
+
+
+class _Host:
+    """What is shared by the requests to one host."""
+
+    def __init__(self, connections: int, spacing: float) -> None:
+        self.connections = connections
+        self.slots = asyncio.Semaphore(connections)
+        self.users = 0
+        self.pools: dict[tuple[str, str, int], httpcore.AsyncConnectionPool] = {}
+        self._spacing = spacing
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the host may be asked again."""
+        now = time.monotonic()
+        wait = self._next - now
+        self._next = max(now, self._next) + self._spacing
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trip:
+    """One feed on its way: where it is, what is left of its time."""
+
+    feed: Feed
+    state: FeedState
+    place: Place
+    seconds: float
+    permanent: bool = True
+    moved_to: str = ""
+
+
+class _Run:
+    """One call of fetch_all: its hosts, its connections, its queue."""
+
+    def __init__(self, fetcher: HttpFetcher) -> None:
+        self._fetcher = fetcher
+        self._limits = fetcher.limits
+        self._network = fetcher.guarded()
+        self._hosts: dict[str, _Host] = {}
+        self._closing: list[asyncio.Task[None]] = []
+        self._slots = asyncio.Semaphore(self._limits.connections)
+        # bounded, so that bodies do not pile up in front of a slow consumer
+        self.results: asyncio.Queue[tuple[Feed, FetchResult]] = asyncio.Queue(maxsize=self._limits.connections)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for host in self._hosts.values():
+            self._dismiss(host)
+        await asyncio.gather(*self._closing)
+
+    async def deliver(self, feed: Feed, state: FeedState) -> None:
+        """Fetch one feed and queue what came of it."""
+        try:
+            start = place(feed.url, self._limits.allow_private)
+        except RefusedError as refusal:
+            await self.results.put((feed, Failed(kind="blocked", message=str(refusal))))
+            return
+        with self._using(start.host) as host:
+            async with host.slots:
+                paused = self._fetcher.pauses.left(start.host)
+                if paused:
+                    await self.results.put((feed, _paused(start.host, paused)))
+                    return
+                await host.turn()
+                async with self._slots:
+                    trip = _Trip(feed=feed, state=state, place=start, seconds=self._limits.deadline)
+                    await self.results.put((feed, await self._fetch(trip)))
+
+    @contextmanager
+    def _using(self, name: str) -> Iterator[_Host]:
+        host = self._hosts.get(name)
+        if host is None:
+            usual = (self._limits.host_connections, self._limits.host_spacing)
+            host = self._hosts[name] = _Host(*self._limits.hosts.get(name, usual))
+        host.users += 1
+        try:
+            yield host
+        finally:
+            host.users -= 1
+            if not host.users:  # nobody waits for it: a thousand hosts would leave a thousand connections open
+                self._dismiss(host)
+
+    def _dismiss(self, host: _Host) -> None:
+        """Close the connections of a host, apart from the task that used it last: that one may be cancelled."""
+        self._closing += [asyncio.create_task(pool.aclose()) for pool in host.pools.values()]
+        host.pools.clear()
+
+    async def _fetch(self, trip: _Trip) -> FetchResult:
+        """Follow redirects; every failure becomes a sentence."""
+        try:
+            for hop in range(self._limits.redirects + 1):
+                if hop:
+                    with self._using(trip.place.host) as host:
+                        await host.turn()
+                result = await self._hop(trip)
+                if result is not None:
+                    return result
+        except Exception as error:  # noqa: BLE001 - the port promises never to raise for what the outside does
+            return _failure(error, trip.place, self._limits)
+        return Failed(
+            kind="redirect",
+            message=f"redirects more than {self._limits.redirects} times; look for its new address at the publisher's",
+        )
+
+    async def _hop(self, trip: _Trip) -> FetchResult | None:
+        """Ask one address within what is left of the deadline; None after a redirect."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(trip.seconds):
+                with self._using(trip.place.host) as host:
+                    return await self._ask(trip, host)
+        finally:
+            trip.seconds -= time.monotonic() - started
+
+    async def _ask(self, trip: _Trip, host: _Host) -> FetchResult | None:
+        """Send the request; once more when a kept connection turns out to be closed (RFC 9112 section 9.3.1)."""
+        pool = host.pools.get(trip.place.origin)
+        if pool is None:
+            return await self._send(self._pool(trip.place, host), trip)
+        try:
+            return await self._send(pool, trip)
+        except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
+            return await self._send(pool, trip)
+
+    def _pool(self, to: Place, host: _Host) -> httpcore.AsyncConnectionPool:
+        # a pool per origin: one big pool walks over all its connections at every request (3x the cost, measured)
+        pool = host.pools[to.origin] = httpcore.AsyncConnectionPool(
+            ssl_context=self._fetcher.tls() if to.scheme == "https" else None,
+            max_connections=host.connections,
+            keepalive_expiry=_KEEP_SECONDS,
+            network_backend=self._network,
+        )
+        return pool
+
+    async def _send(self, pool: httpcore.AsyncConnectionPool, trip: _Trip) -> FetchResult | None:
+        to = trip.place
+        url = httpcore.URL(scheme=to.scheme.encode(), host=to.host.encode(), port=to.port, target=to.target)
+        extensions = {"timeout": {"connect": _CONNECT_SECONDS}}
+        headers = _request_headers(trip, self._limits.user_agent)
+        async with pool.stream(b"GET", url, headers=headers, extensions=extensions) as response:
+            return await self._take(trip, response)
+
+    async def _take(self, trip: _Trip, response: httpcore.Response) -> FetchResult | None:
+        """Turn an answer into a result; None after a redirect, which is noted in the trip."""
+        headers = {name.lower(): value for name, value in response.headers}
+        status, age = response.status, max_age(_text(headers, b"cache-control"))
+        wait = retry_after(_text(headers, b"retry-after"), self._fetcher.clock())
+        if status in _REDIRECTS and b"location" in headers:
+            self._redirect(trip, status, _location(headers))
+            return None
+        asked = trip.state.etag or trip.state.last_modified
+        if status == HTTPStatus.NO_CONTENT or (status == HTTPStatus.NOT_MODIFIED and asked):
+            return NotModified(max_age=age)
+        if status in _TOO_MANY:
+            self._fetcher.pauses.note(trip.place.host, trip.feed.id, wait)
+        if status != HTTPStatus.OK:
+            return failed_status(status, wait)
+        fetched = await self._body(trip, response, headers)
+        if isinstance(fetched, Fetched):
+            return replace(fetched, max_age=age, retry_after=wait)
+        return replace(fetched, max_age=age) if isinstance(fetched, Unchanged) else fetched
+
+    def _redirect(self, trip: _Trip, status: int, location: str) -> None:
+        trip.place = next_place(trip.place, location, self._limits.allow_private)
+        trip.permanent = trip.permanent and status in _PERMANENT
+        if trip.permanent:  # up to the first temporary one; what follows is the publisher's affair
+            trip.moved_to = trip.place.url
+
+    async def _body(self, trip: _Trip, response: httpcore.Response, headers: Headers) -> FetchResult:
+        length = _text(headers, b"content-length")
+        if length.isdigit() and int(length[:18]) > self._limits.wire_cap:
+            raise TooBigError(f"sends {int(length[:18]) / 1e6:.0f} MB; look for a smaller feed of this publisher")
+        body = Body(_text(headers, b"content-encoding"), self._limits.wire_cap, self._limits.plain_cap)
+        async for chunk in response.aiter_stream():
+            body.feed(chunk)
+        plain = body.finish()
+        if not plain.strip():
+            return Failed(
+                kind="empty", message="answers with nothing (an empty page); try the address in a browser", status=200
+            )
+        seal = blake2b(plain, digest_size=8).hexdigest()
+        etag, modified = _text(headers, b"etag"), _text(headers, b"last-modified")
+        if seal == trip.state.body_hash:
+            return Unchanged(etag=etag, last_modified=modified)
+        return Fetched(
+            url=trip.place.url,
+            body=plain,
+            body_hash=seal,
+            content_type=_text(headers, b"content-type"),
+            etag=etag,
+            last_modified=modified,
+            moved_to=trip.moved_to,
+        )
+
+
+def _request_headers(trip: _Trip, user_agent: str) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"Host", trip.place.netloc),
+        (b"User-Agent", user_agent.encode("latin-1", "ignore")),
+        (b"Accept", _ACCEPT),
+        (b"Accept-Encoding", b"gzip, identity"),
+    ]
+    if trip.state.etag:
+        headers.append((b"If-None-Match", trip.state.etag.encode("latin-1", "ignore")))
+    if trip.state.last_modified:
+        headers.append((b"If-Modified-Since", trip.state.last_modified.encode("latin-1", "ignore")))
+    if trip.place.login:
+        headers.append((b"Authorization", trip.place.login))
+    return headers
+
+
+def _text(headers: Headers, name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1").strip()
+
+
+def _location(headers: Headers) -> str:
+    """Servers send raw UTF-8 here, although RFC 9110 wants ASCII."""
+    raw = headers[b"location"]
+    with suppress(UnicodeDecodeError):
+        return raw.decode()
+    return raw.decode("latin-1")
+
+
+def _paused(host: str, seconds: int) -> Failed:
+    message = f"was left alone: {host} asked us to come less often; next try in {max(1, seconds // 60)} min"
+    return Failed(kind="http-429", message=message, status=429, retry_after=seconds)
+
+
+def _failure(error: Exception, at: Place, limits: FetchLimits) -> Failed:
+    """Say in one sentence what went wrong, by the class of the error and never by its own text."""
+    match error:
+        case NoSuchHostError():
+            return Failed(kind="dns", message=f"does not answer: no such host {error.host}")
+        case InsideError():
+            advice = "if that is meant, name host and port in poll.allow_private of monitor.yaml"
+            return Failed(
+                kind="blocked", message=f"leads to {error.address}, which is not on the public internet; {advice}"
+            )
+        case RefusedError():
+            return Failed(kind="blocked", message=str(error))
+        case TooBigError():
+            return Failed(kind="too-big", message=str(error), status=200)
+        case EncodingError():
+            return Failed(kind="encoding", message=str(error), status=200)
+        case TimeoutError():
+            return Failed(
+                kind="timeout", message=f"does not answer in full within {limits.deadline:g} s; we try again later"
+            )
+        case httpcore.TimeoutException():
+            return Failed(kind="timeout", message=f"does not answer: {at.host} gives no connection; we try again later")
+        case httpcore.ConnectError():
+            return _no_connection(error, at)
+        case httpcore.NetworkError() | httpcore.ProtocolError():
+            return Failed(
+                kind="broken", message=f"breaks off its answer: {at.host} closed the connection; we try again later"
+            )
+    return Failed(
+        kind="broken", message=f"could not be read from {at.host} ({type(error).__name__}); run `monitor doctor`"
+    )
+
+
+def _no_connection(error: BaseException, at: Place) -> Failed:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or "the encryption could not be agreed on"
+            advice = "check the address or tell the publisher"
+            return Failed(kind="tls", message=f"has no valid certificate for {at.host} ({why}); {advice}")
+        if isinstance(cause, ConnectionRefusedError):
+            return Failed(kind="refused", message=f"does not answer: {at.host} refuses connections on port {at.port}")
+        cause = cause.__cause__ or cause.__context__
+    return Failed(kind="refused", message=f"does not answer: {at.host} cannot be reached on port {at.port}")
