@@ -39,11 +39,11 @@ def not_a_feed(body: bytes) -> Failed:
     """Say in one sentence what was found instead of a feed."""
     head = body[:2_000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")) or b"<head" in head or b"<body" in head:
-        what = "it answers with a web page instead of a feed; look for the address of the feed on that page"
+        what = "answers with a web page instead of a feed; look for the address of the feed on that page"
     elif not head:
-        what = "it answers with an empty document; try the address in a browser"
+        what = "answers with an empty document; try the address in a browser"
     else:
-        what = "it answers with something that is no RSS, Atom or JSON feed; try the address in a browser"
+        what = "answers with something that is no RSS, Atom or JSON feed; try the address in a browser"
     return Failed(kind="not-a-feed", message=what)
 
 

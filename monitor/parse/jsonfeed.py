@@ -22,12 +22,12 @@ def read(feed: str, body: bytes, base_url: str) -> Parsed | Failed:
         document = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        message = f"it answers with JSON that cannot be read{where}; try the address in a browser"
+        message = f"answers with JSON that cannot be read{where}; try the address in a browser"
         return Failed(kind="not-a-feed", message=message)
     version = _text(document, "version")
     entries = document.get("items") if isinstance(document, dict) else None
     if "jsonfeed.org/version/" not in version or not isinstance(entries, list):
-        message = "it answers with JSON that is no JSON Feed; look for the address of the feed on the site's page"
+        message = "answers with JSON that is no JSON Feed; look for the address of the feed on the site's page"
         return Failed(kind="not-a-feed", message=message)
     lang = _text(document, "language")
     people = tuple(_authors(document))
