@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
 from monitor.deliver import after
 from monitor.digest import Fresh, compose, due, flash_digest, flashes, wanted
+from monitor.errors import BusyError
 from monitor.model import (
     LEVELS,
     Coverage,
@@ -27,6 +28,7 @@ from monitor.model import (
     FeedState,
     Hit,
     Message,
+    SendResult,
 )
 from monitor.ports import Channel, Clock, Store
 from monitor.render import render
@@ -80,6 +82,16 @@ class Post:
         for desk in force.desks:
             keys += [d.key for d in self._flashes(desk, made, now) if self._freeze(d)]
         return keys
+
+    def make(self, desk: Desk, key: DigestKey) -> bool:
+        """Freeze a digest now, before its time has come; False when it was made before."""
+        return self._freeze(self.digest(desk, key))
+
+    def test(self, desk: Desk, key: DigestKey, address: str) -> SendResult:
+        """Mail the digest as it is now to one address; nothing is marked as told."""
+        alone = replace(desk, to=(address,))
+        message = self.messages(self.digest(alone, replace(key, slot=f"test-{self.clock():%H%M%S}")))[0]
+        return self.channel.send(message, lambda: None)
 
     def digest(self, desk: Desk, key: DigestKey) -> Digest:
         """The digest of a desk as it would be mailed now; nothing is written."""
@@ -185,9 +197,13 @@ class Post:
 
     def _send(self, line: Delivery, message: Message) -> Delivery:
         def committing() -> None:
-            self.store.move(line.key, line.to, frm=_QUEUED, state="committing", now=self.clock())
+            if not self.store.move(line.key, line.to, frm=_QUEUED, state="committing", now=self.clock()):
+                raise BusyError(f"{line.key} to {line.to} is being sent by somebody else.")
 
-        result = self.channel.send(message, committing)
+        try:
+            result = self.channel.send(message, committing)
+        except BusyError:
+            return line
         now = self.clock()
         state, next_try, error = after(result, line, now)
         moved = self.store.move(
@@ -206,7 +222,7 @@ class Post:
         states = self.store.states()
         watched = [f for f in force.feeds if f.url]
         failing = [(f, states[f.id]) for f in watched if f.id in states and states[f.id].failures]
-        silent = [(f, s) for f in watched if (s := states.get(f.id)) and not s.failures and _silent(s, now)]
+        silent = [(f, s) for f in watched if (s := states.get(f.id)) and not s.failures and is_silent(s, now)]
         bad = {f.id for f, _ in (*failing, *silent)}
         return Coverage(
             feeds=len(watched),
@@ -231,7 +247,8 @@ class Post:
         return datetime.fromisoformat(text) if text else None
 
 
-def _silent(state: FeedState, now: datetime) -> bool:
+def is_silent(state: FeedState, now: datetime) -> bool:
+    """Whether a feed that answers has brought nothing for two days."""
     return state.last_new is not None and now - state.last_new > SILENT
 
 

@@ -1,0 +1,8 @@
+"""`python -m monitor`."""
+
+from monitor.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Puts the product together: the only module that names adapters, reads the clock and the environment."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from monitor.config import Config, load_config
+from monitor.errors import ConfigError, Problem, UsageError
+from monitor.model import Failed
+from monitor.service.edit import Editorial
+from monitor.store import SqliteStore
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from monitor.deliver import FileChannel, SmtpChannel
+    from monitor.sandbox import Done, Killed, Sandbox
+    from monitor.service.look import Search
+    from monitor.service.mail import Post
+    from monitor.service.poll import Polling
+    from monitor.service.read import Read
+
+CONFIG = "monitor.yaml"
+
+
+def now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+class App(AbstractContextManager["App"]):
+    """A workspace, opened. Parts are made when first asked for, so that a search pays for no fetcher."""
+
+    def __init__(self, config: Config, *, create: bool = False) -> None:
+        self.config = config
+        self.clock = now
+        self._create = create
+
+    @classmethod
+    def at(cls, path: Path, *, create: bool = False) -> App:
+        """Open the workspace of a monitor.yaml. Raises ConfigError."""
+        if not path.exists():
+            problem = Problem(str(path), 0, 0, "There is no configuration here.", "Run `monitor init` or use --config.")
+            raise ConfigError(problem)
+        return cls(load_config(path, os.environ), create=create)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of children and database."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        """Nothing is opened yet."""
+        return self
+
+    def close(self) -> None:
+        """End the children, then close the database."""
+        for part in ("sandbox", "store"):
+            if part in self.__dict__:
+                self.__dict__.pop(part).close()
+
+    @cached_property
+    def store(self) -> SqliteStore:
+        """The database; it must exist unless the app was opened with `create`."""
+        if self._create:
+            self.config.store.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(self.config.store, create=self._create, clock=self.clock)
+
+    @cached_property
+    def editorial(self) -> Editorial:
+        """The watchlists."""
+        return Editorial(self.config.watchlists, self.store, self.clock)
+
+    @cached_property
+    def search(self) -> Search:
+        """Search with the watchlists in force."""
+        from monitor.service.look import Search
+
+        return Search(store=self.store, force=self.editorial.current(), clock=self.clock)
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """The killable children, one per core."""
+        from monitor.sandbox import Sandbox
+        from monitor.service.read import PRELOAD
+
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would each reserve address space in a child
+        return Sandbox(workers=max(1, min(4, os.cpu_count() or 1)), preload=PRELOAD)
+
+    @cached_property
+    def polling(self) -> Polling:
+        """Everything that a poll needs."""
+        from monitor.fetch import FetchLimits, HttpFetcher
+        from monitor.service.poll import Polling
+        from monitor.service.read import read_feed
+
+        poll = self.config.poll
+        limits = FetchLimits(
+            connections=poll.connections,
+            deadline=poll.deadline,
+            allow_private=poll.allow_private,
+            hosts={h.host: (h.connections, h.spacing) for h in poll.hosts},
+        )
+
+        def read(jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[Read | Failed] | Killed]:
+            return self.sandbox.map(read_feed, jobs)
+
+        return Polling(
+            store=self.store,
+            fetcher=HttpFetcher(limits, clock=self.clock),
+            read=read,
+            editorial=self.editorial,
+            clock=self.clock,
+            chance=random.random,
+        )
+
+    @cached_property
+    def channel(self) -> FileChannel | SmtpChannel:
+        """How mail leaves the house."""
+        from monitor.deliver import FileChannel, SmtpChannel
+
+        mail = self.config.mail
+        if mail.channel == "file":
+            return FileChannel(folder=mail.folder)
+        relay = mail.relay
+        return SmtpChannel(
+            host=relay.host,
+            port=relay.port,
+            tls=relay.tls,
+            user=relay.user,
+            password=relay.password,
+            timeout=relay.timeout,
+            ehlo=mail.host,
+        )
+
+    @cached_property
+    def post(self) -> Post:
+        """The mail room."""
+        from monitor.service.mail import Address, Post
+
+        mail = self.config.mail
+        return Post(
+            store=self.store,
+            channel=self.channel,
+            editorial=self.editorial,
+            templates=templates(self.config.templates),
+            address=Address(sender=mail.sender, host=mail.host, base_url=self.config.web.base_url),
+            clock=self.clock,
+        )
+
+
+def templates(own: Path) -> Environment:
+    """The mail templates; a workspace's own ones go before those of the package."""
+    from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(
+        loader=FileSystemLoader([own, shipped() / "templates"]),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def shipped() -> Path:
+    """Where watchlists/, templates/ and monitor.yaml lie that came with the program: in the wheel, or in a checkout."""
+    packed = Path(str(resources.files("monitor"))) / "share"
+    return packed if packed.is_dir() else Path(str(resources.files("monitor"))).parent
+
+
+def lay_out(folder: Path) -> list[Path]:
+    """Lay out a workspace: configuration, watchlists, an empty database. What is there already is left alone.
+
+    Returns what was written. Raises UsageError when the folder cannot be written to.
+    """
+    source = shipped()
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in [source / CONFIG, *sorted((source / "watchlists").glob("*.yaml"))]:
+            target = folder / path.relative_to(source)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                written.append(target)
+        config = load_config(folder / CONFIG, os.environ)
+        for place in (config.store.parent, config.mail.folder):
+            place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to ({error.strerror}): choose another folder.") from None
+    if not config.store.exists():
+        SqliteStore(config.store, create=True, clock=now).close()
+        written.append(config.store)
+    return written

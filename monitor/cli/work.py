@@ -1,0 +1,103 @@
+"""monitor init, run, poll, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor.app import App, lay_out
+from monitor.cli.show import json_option, line, progress, say, warn_about
+from monitor.errors import UsageError
+
+_SHOWN = 5
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+def init_command(folder: Path) -> None:
+    """Lay out a workspace: monitor.yaml, watchlists/ and data/."""
+    written = lay_out(folder)
+    for path in written:
+        click.echo(path)
+    say(
+        f"{folder.resolve()} is ready: put your address into watchlists/desks.yaml, then `monitor run`."
+        if written
+        else f"{folder.resolve()} was laid out before; nothing was changed."
+    )
+
+
+@click.command("run")
+@click.pass_obj
+def run_command(config: Path) -> None:
+    """Poll, match and mail until stopped; one instance per workspace."""
+    from monitor.daemon import serve
+
+    with App.at(config) as app:
+        serve(app)
+
+
+@click.command("poll")
+@click.argument("feed", nargs=-1)
+@click.option("--due", "which", flag_value="due", default="due", help="Feeds whose time has come (the default).")
+@click.option("--all", "which", flag_value="all", help="All feeds, due or not.")
+@click.option("-v", "--verbose", is_flag=True, help="Say of each feed that failed why.")
+@json_option
+@click.pass_obj
+def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bool, as_json: bool) -> None:
+    """Poll what is due, or the feeds named, once. Exit code 4 when no feed at all answered."""
+    with App.at(config) as app:
+        force = app.editorial.current()
+        warn_about(app)
+        unknown = set(feed) - {f.id for f in force.feeds if f.url}
+        if unknown:
+            raise UsageError(f"There is no feed `{min(unknown)}` to poll: `monitor feeds list` shows their ids.")
+        with progress("Polling") as shown:
+            report = app.polling.poll(set(feed) or None, every=which == "all" or bool(feed), progress=shown)
+    if as_json:
+        keys = ("feeds", "fetched", "unchanged", "failed", "articles", "hits")
+        line({key: getattr(report, key) for key in keys} | {"seconds": round(report.seconds, 3)})
+    else:
+        click.echo(
+            f"{report.feeds} feeds: {report.fetched} read, {report.unchanged} unchanged, {report.failed} failed; "
+            f"{report.articles} new articles, {report.revised} edited, {report.hits} hits in {report.seconds:.1f} s"
+        )
+    shown_failures = report.failures if verbose else report.failures[:_SHOWN]
+    for title, _, sentence in shown_failures:
+        say(f"{title}: {sentence}")
+    if len(report.failures) > len(shown_failures):
+        say(f"... and {len(report.failures) - _SHOWN} more: `monitor feeds` lists them.")
+    if report.feeds and report.failed == report.feeds:
+        raise click.exceptions.Exit(4)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_obj
+def import_command(config: Path, files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Load archives of articles (.jsonl or .jsonl.zst); they are matched and searchable, and never mailed."""
+    from monitor.service.load import load_archive
+
+    bad = 0
+    with App.at(config) as app:
+        force = app.editorial.current()
+        warn_about(app)
+        for path in files:
+            with progress(path.name) as shown:
+                found = load_archive(path, app.store, force, app.clock, shown)
+            bad += len(found.bad)
+            if as_json:
+                row = {"file": str(path), "lines": found.lines, "articles": found.articles, "known": found.known}
+                line(row | {"hits": found.hits, "bad": len(found.bad)})
+            else:
+                click.echo(
+                    f"{path.name}: {found.articles} new articles, {found.known} known, {found.hits} hits"
+                    f" from {found.lines} lines"
+                )
+            for number, sentence in found.bad[:_SHOWN]:
+                say(f"{path}:{number}: {sentence}; it was left out.")
+            if len(found.bad) > _SHOWN:
+                say(f"{path}: ... and {len(found.bad) - _SHOWN} more lines.")
+    if bad:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,170 @@
+"""The running watch: APScheduler ticks, the store says what is due. One instance per workspace."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor.app import App
+from monitor.errors import BusyError, MonitorError
+from monitor.service.poll import Report
+
+GRACE = 3_600
+"""Seconds that a tick may be late and still counts; the scheduler's own default of 1 drops late ticks (FACTS)."""
+
+MAIL_TICK = 20.0
+"""Seconds between two looks at the mail that is due: a flash is out within a minute of its storing."""
+
+logger = logging.getLogger("monitor")
+
+
+def serve(app: App) -> None:
+    """Run until SIGTERM or SIGINT. Raises BusyError when another instance runs on the same store."""
+    _log_as(app.config.log.level, app.config.log.format)
+    stop = threading.Event()
+    with locked(app.config.store), _signals(stop):
+        lost = app.post.recover()
+        for delivery in lost:
+            logger.warning("Delivery not confirmed: %s to %s; `monitor outbox` shows it.", delivery.key, delivery.to)
+        watch = Watch(app)
+        force = app.editorial.current()
+        feeds = sum(1 for f in force.feeds if f.url)
+        logger.info("Watching %d feeds for %d desks; stop with Ctrl-C.", feeds, len(force.desks))
+        scheduler = _scheduler(watch, app.config.poll.tick)
+        scheduler.start()
+        try:
+            stop.wait()
+            logger.info("Stopping: what is under way is finished first.")
+        finally:
+            scheduler.shutdown(wait=True)
+            app.store.set_meta({"alive": "stopped"})
+
+
+def _scheduler(watch: Watch, tick: float) -> BackgroundScheduler:
+    scheduler = BackgroundScheduler(
+        timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE}
+    )
+    start = datetime.now().astimezone()
+    scheduler.add_job(watch.guarded(watch.poll), "interval", seconds=tick, next_run_time=start)
+    scheduler.add_job(watch.guarded(watch.mail), "interval", seconds=MAIL_TICK, next_run_time=start)
+    return scheduler
+
+
+class Watch:
+    """What happens at each tick. Says each cause of failure once, and again when it changes."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._causes: frozenset[str] = frozenset()
+        self._problems: tuple[str, ...] = ()
+        self._errors: dict[str, str] = {}
+
+    def guarded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """The same work, whose known errors are logged in one sentence: the next tick tries again."""
+
+        def tick() -> None:
+            name = work.__name__
+            try:
+                work()
+            except MonitorError as error:
+                if self._errors.get(name) != str(error):
+                    logger.error("%s", error)  # noqa: TRY400  # a sentence for people, no traceback
+                self._errors[name] = str(error)
+            except Exception:
+                logger.exception("An error that should not happen; the next tick goes on.")
+            else:
+                self._errors.pop(name, None)
+
+        return tick
+
+    def poll(self) -> None:
+        """Poll what is due and say what changed."""
+        self.app.store.set_meta({"alive": self.app.clock().isoformat()})
+        self._say_problems()
+        report = self.app.polling.poll()
+        if report.articles or report.revised:
+            logger.info(
+                "%d new articles, %d edited, %d hits from %d feeds in %.1f s.",
+                report.articles, report.revised, report.hits, report.fetched, report.seconds,
+            )  # fmt: skip
+        self._say_causes(report)
+
+    def mail(self) -> None:
+        """Make and deliver what is due."""
+        for delivery in self.app.post.tick():
+            why = f" ({delivery.error})" if delivery.error else ""
+            logger.info("%s to %s: %s%s", delivery.key, delivery.to, delivery.state, why)
+
+    def _say_problems(self) -> None:
+        problems = tuple(str(p) for p in self.app.editorial.current().problems)
+        if problems != self._problems:
+            for problem in problems:
+                logger.error("Not in force: %s", problem)
+            if not problems:
+                logger.info("All watchlists are in force again.")
+        self._problems = problems
+
+    def _say_causes(self, report: Report) -> None:
+        """One line per cause, not one per feed: without a network that is one line."""
+        if not report.feeds:
+            return
+        counted = Counter(kind for _, kind, _ in report.failures)
+        for kind, count in counted.items():
+            if kind not in self._causes:
+                feed, _, sentence = next(f for f in report.failures if f[1] == kind)
+                others = f" and {count - 1} more" if count > 1 else ""
+                logger.warning("%s%s: %s They are tried again.", feed, others, sentence)
+        self._causes = frozenset(counted) | (self._causes if report.failed == report.feeds else frozenset())
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Hold the workspace's lock. Raises BusyError when somebody else does."""
+    path = store.with_name(f"{store.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(f"{store}: another monitor runs on this store; stop it first.") from None
+        yield
+
+
+@contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """time, level, message; the traceback of an error that should not happen."""
+        row = {"time": f"{datetime.fromtimestamp(record.created).astimezone().isoformat()}", "level": record.levelname}
+        row["message"] = record.getMessage()
+        if record.exc_info:
+            row["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(row, ensure_ascii=False)
+
+
+def _log_as(level: str, form: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

@@ -1,0 +1,96 @@
+"""Care of a running monitor: what `doctor` looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from monitor.deliver import FileChannel, SmtpChannel
+from monitor.errors import ConfigError
+from monitor.model import DeliveryState
+from monitor.ports import Clock, Store
+from monitor.service.edit import Editorial, InForce
+
+ALIVE = timedelta(minutes=15)
+"""A running monitor leaves a sign of life at every tick."""
+
+_STUCK: tuple[DeliveryState, ...] = ("unknown", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; `sentence` says what to do when it is not ok."""
+
+    what: str
+    ok: bool
+    sentence: str
+
+
+def examine(
+    store: Store, editorial: Editorial, channel: FileChannel | SmtpChannel, clock: Clock, *, quick: bool
+) -> list[Finding]:
+    """Look at everything that can be ill; `quick` only at the store and the sign of life."""
+    found = [_alive(store, clock())]
+    if quick:
+        return found
+    damage = store.check()
+    count = store.counts()
+    sound = f"{count.articles} articles, {count.hits} hits, {count.size / 1e6:.1f} MB, sound"
+    found.append(Finding(what="store", ok=not damage, sentence=damage[0] if damage else sound))
+    try:
+        force = editorial.current()
+    except ConfigError as error:
+        return [*found, Finding(what="watchlists", ok=False, sentence=str(error))]
+    return [*found, *_watchlists(force), _feeds(store, force), _mail(store), _channel(channel), *_zones(force)]
+
+
+def _alive(store: Store, now: datetime) -> Finding:
+    sign = store.meta("alive")
+    if not sign:
+        return Finding(what="watch", ok=True, sentence="not started yet: `monitor run` starts it")
+    if sign == "stopped":
+        return Finding(what="watch", ok=True, sentence="stopped politely: `monitor run` starts it again")
+    age = now - datetime.fromisoformat(sign)
+    if age <= ALIVE:
+        return Finding(what="watch", ok=True, sentence=f"alive {max(0, int(age.total_seconds()))} s ago")
+    return Finding(what="watch", ok=False, sentence=f"no sign of life since {sign}: look at its log and start it again")
+
+
+def _watchlists(force: InForce) -> Iterator[Finding]:
+    for problem in force.problems:
+        yield Finding(what="watchlists", ok=False, sentence=f"not in force: {problem}")
+    if not force.problems:
+        rules = sum(len(f.rules) for f in force.files)
+        entities = sum(len(f.entities) for f in force.files)
+        yield Finding(what="watchlists", ok=True, sentence=f"{entities} entities and {rules} rules in force")
+
+
+def _feeds(store: Store, force: InForce) -> Finding:
+    states = store.states()
+    watched = [f for f in force.feeds if f.url]
+    failing = [f for f in watched if f.id in states and states[f.id].failures]
+    ill = bool(watched) and len(failing) == len(watched)
+    sentence = f"{len(watched)} watched, {len(failing)} failing: `monitor feeds` says why"
+    return Finding(what="feeds", ok=not ill, sentence=sentence)
+
+
+def _mail(store: Store) -> Finding:
+    stuck = store.outbox(states=_STUCK)
+    sentence = f"{len(stuck)} mails failed or not confirmed: `monitor outbox` lists them" if stuck else "none is stuck"
+    return Finding(what="mails", ok=not stuck, sentence=sentence)
+
+
+def _channel(channel: FileChannel | SmtpChannel) -> Finding:
+    result = channel.probe()
+    what = "mail folder" if isinstance(channel, FileChannel) else "mail relay"
+    return Finding(what=what, ok=result.ok, sentence="takes mail" if result.ok else result.error)
+
+
+def _zones(force: InForce) -> Iterator[Finding]:
+    for zone in sorted({d.zone for d in force.desks}):
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield Finding(what="time zones", ok=False, sentence=f"{zone} is unknown: install tzdata")
