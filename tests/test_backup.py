@@ -27,14 +27,16 @@ def filled(tmp_path: Path) -> Path:
 
 
 def test_backup_and_restore_give_the_same_store(filled: Path, tmp_path: Path) -> None:
-    """A restored backup holds what was there, under writing too."""
+    """A backup of a store that is open, restored, holds what was there, its log included."""
     store = SqliteStore(filled)
+    store.save([Batch(articles=(Article(id="late", feed="f", title="Mosul", seen=NOW),))])
     store.backup(tmp_path / "copy.db")
     before = store.scan(None, 0, 99)
     store.close()
     restore(tmp_path / "copy.db", tmp_path / "new.db")
     again = SqliteStore(tmp_path / "new.db")
     assert again.scan(None, 0, 99) == before
+    assert len(before) == 51
     assert again.check() == []
     again.close()
     assert not list(tmp_path.glob(".*part"))

@@ -265,6 +265,14 @@ def test_near_finds_shared_leading_values(store: Store) -> None:
     assert none == []
 
 
+def test_near_forgets_and_follows_edits(store: Store) -> None:
+    """An edited article is near by its present wording; what is older than 30 days is forgotten."""
+    store.save([batch(article("a", signature=(1, 2)), article("old", signature=(9,), seen=NOW - 24 * 40 * HOUR))])
+    store.save([batch(article("a", "x", revision="r2", signature=(3, 4)))])
+    store.save([batch(article("b", seen=NOW + 24 * HOUR))])
+    assert store.near([(1,), (3,), (9,)], NOW - 24 * 99 * HOUR) == [[], [("a", "a", (3, 4))], []]
+
+
 # search
 
 
@@ -568,6 +576,7 @@ def test_story_members(store: Store) -> None:
     store.save([
         batch(article("b", seen=NOW + HOUR, lang="ar"), article("a"), article("x"), stories=("a", "a", "x"))
     ])  # fmt: skip
+    assert found(store, Where(column="story", values=("a", "x"))) == ["b", "x", "a"]
     assert store.story_members(["a", "none"]) == {"a": [("a", "Wire", "en", "wire"), ("b", "Wire", "ar", "wire")]}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.model import Article, Batch, Hit, Matched, Saved, Stored
-from monitor.store import feeds, folded
+from monitor.store import facts, feeds, folded
 from monitor.store.rows import (
     ARTICLE_COLUMNS,
     HIT_COLUMNS,
@@ -25,6 +25,8 @@ from monitor.store.rows import (
     iso,
     leading,
     mention_rows,
+    signature_bytes,
+    signature_of,
     sketch_rows,
 )
 
@@ -33,6 +35,8 @@ _SECOND = first_number(datetime.fromisoformat("1970-01-01T00:00:01+00:00")) - fi
 )
 _SKETCH_DAYS = 30
 """Sketches older than this are dropped: nobody asks `near` for older articles."""
+_SKETCH_DAY = "store.sketches"
+"""Key in `meta`: the day on which they were dropped last."""
 
 Folded = dict[tuple[str, str], str]
 """(article id, revision) -> folded text, made before the transaction so that no writer waits for the folding."""
@@ -146,13 +150,22 @@ def _insert(db: sqlite3.Connection, new: list[tuple[int, _Entry]]) -> None:
     )
     _attach(db, new)
     if new:
-        newest = max(e.article.seen for _, e in new)
+        _drop_old_sketches(db, max(e.article.seen for _, e in new))
+
+
+def _drop_old_sketches(db: sqlite3.Connection, newest: datetime) -> None:
+    """Once for each day of the news: this reads all sketches, an index on their age would cost more in every save."""
+    day = newest.date().isoformat()
+    if facts.meta(db, _SKETCH_DAY) < day:
         db.execute("DELETE FROM sketches WHERE seen < ?", (iso(newest - timedelta(days=_SKETCH_DAYS)),))
+        facts.set_meta(db, {_SKETCH_DAY: day})
 
 
 def _revise(db: sqlite3.Connection, revised: list[tuple[int, _Entry]]) -> None:
     """Keep the old wording and write the new one; identity, first sight, date and standing stay as they were."""
     numbers = _list(n for n, _ in revised)
+    signatures = db.execute("SELECT n, signature FROM articles WHERE n IN (SELECT value FROM json_each(?))", (numbers,))
+    sketches = [(value, n) for n, packed in signatures for value in leading(signature_of(packed))]
     db.execute(
         "INSERT OR IGNORE INTO revisions(n, revision, seen, title, text) SELECT n, revision, changed, title, text"
         " FROM articles WHERE n IN (SELECT value FROM json_each(?))",
@@ -163,12 +176,12 @@ def _revise(db: sqlite3.Connection, revised: list[tuple[int, _Entry]]) -> None:
         " matched_rev = ? WHERE n = ?",
         [
             (e.article.title, e.article.lead, e.article.text, e.article.lang, e.article.revision,
-             compact(e.article.signature), iso(e.article.seen), e.matched_rev, n)
+             signature_bytes(e.article.signature), iso(e.article.seen), e.matched_rev, n)
             for n, e in revised
         ],
     )  # fmt: skip
-    for table in ("mentions", "sketches"):
-        db.execute(f"DELETE FROM {table} WHERE n IN (SELECT value FROM json_each(?))", (numbers,))
+    db.execute("DELETE FROM mentions WHERE n IN (SELECT value FROM json_each(?))", (numbers,))
+    db.executemany("DELETE FROM sketches WHERE value = ? AND n = ?", sketches)
     _attach(db, revised)
 
 
@@ -255,13 +268,8 @@ def near(
     )
     found: list[list[tuple[str, str, tuple[int, ...]]]] = [[] for _ in signatures]
     for place, _, id_, story, signature in rows:
-        found[place].append((id_, story, _values(signature)))
+        found[place].append((id_, story, signature_of(signature)))
     return found
-
-
-def _values(text: str) -> tuple[int, ...]:
-    inner = text.strip("[]")
-    return tuple(map(int, inner.split(","))) if inner else ()
 
 
 def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, datetime]]:

@@ -17,7 +17,7 @@ _HEADER = b"SQLite format 3\x00"
 def told(path: Path, error: sqlite3.Error) -> MonitorError:
     """The sentence that a person can act on for what SQLite says."""
     text = str(error)
-    if "full" in text:
+    if "is full" in text:
         return TemporaryError(
             f"{path}: the disk is full, nothing of the last change was kept: make room and try again."
         )

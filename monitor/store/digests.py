@@ -95,9 +95,12 @@ def lookback_hits(db: sqlite3.Connection, desk: str, watchlists: Collection[str]
 def story_members(db: sqlite3.Connection, stories: Collection[str]) -> dict[str, list[tuple[str, str, str, str]]]:
     """Story id -> (article id, source, language, feed), oldest first."""
     members: dict[str, list[tuple[str, str, str, str]]] = defaultdict(list)
-    for story, *member in db.execute(
-        "SELECT story, id, source, lang, feed FROM articles WHERE story IN (SELECT value FROM json_each(?)) ORDER BY n",
-        (compact(list(stories)),),
+    columns = "story, id, source, lang, feed, n"
+    wanted = "IN (SELECT value FROM json_each(:stories))"
+    for story, *member, _ in db.execute(
+        f"SELECT {columns} FROM articles WHERE story {wanted} AND story <> id"
+        f" UNION ALL SELECT {columns} FROM articles WHERE id {wanted} AND story = id ORDER BY n",
+        {"stories": compact(list(stories))},
     ):
         members[story].append(cast("tuple[str, str, str, str]", tuple(member)))
     return dict(members)

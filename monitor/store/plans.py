@@ -24,12 +24,12 @@ _HELD = " AND {}.withdrawn IS NULL"
 _COLUMNS = {
     "feed": ("articles", "articles_feed", ""),
     "lang": ("articles", "articles_lang", ""),
-    "story": ("articles", "articles_story", ""),
+    "story": ("articles", "", ""),
     "watchlist": ("hits", "hits_watchlist", _HELD),
     "rule": ("hits", "hits_rule", _HELD),
     "level": ("hits", "hits_level", _HELD),
 }
-"""Column -> table, index on (column, n), and what else a row must be."""
+"""Column -> table, index on (column, n) for tests, and what else a row must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +232,9 @@ def _streams(plan: Plan) -> list[_Stream]:
             return _streams_of_all(_grouped(parts, AllOf))
         case Mentioned(entities=entities):
             return [(source, []) for source in _mentions(entities)]
+        case Where(column="story", values=values):
+            kinds = ("c.id = ? AND c.story = c.id", "c.story = ? AND c.story <> c.id")
+            return [(_Source("articles c", "c.n", Sql(kind, (value,))), []) for value in values for kind in kinds]
         case Where(column=column, values=values):
             table, _, held = _COLUMNS[column]
             return [(_Source(f"{table} c", "c.n", Sql(f"c.{column} = ?{held.format('c')}", (v,))), []) for v in values]
@@ -308,7 +311,7 @@ def _test(plan: _Test, number: str) -> Sql:
         case Where(column=column, values=values):
             table, index, held = _COLUMNS[column]
             # a few values are looked up in the narrow index, not in the rows with the texts
-            by = f" INDEXED BY {index}" if len(values) <= _FEW_VALUES else ""
+            by = f" INDEXED BY {index}" if index and len(values) <= _FEW_VALUES else ""
             sign = f"IN ({', '.join('?' * len(values))})" if by else "IN (SELECT value FROM json_each(?))"
             return Sql(
                 f"EXISTS (SELECT 1 FROM {table} t{by} WHERE t.n = {number}{held.format('t')} AND t.{column} {sign})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from monitor.model import (
 )
 
 _BITS = 20
+_U64 = 2**64 - 1
 _OFFSET = 2**33  # seconds; keeps the number positive for dates back to 1697
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -92,7 +94,7 @@ def article_row(n: int, article: Article, story: str, matched_rev: str) -> Row:
     return (
         n, article.id, article.feed, article.url, article.title, article.lead, article.lang,
         iso_or_none(article.published), article.published_raw, seen, seen, article.guid, compact(article.authors),
-        compact(article.signature), article.revision, article.standing, article.source, story or article.id,
+        signature_bytes(article.signature), article.revision, article.standing, article.source, story or article.id,
         matched_rev, article.text,
     )  # fmt: skip
 
@@ -104,8 +106,8 @@ def article_of(row: Row) -> tuple[int, str, Article]:
     article = Article(
         id=id_, feed=feed, url=url, title=title, lead=lead, text=text, lang=lang,
         published=_instant_or_none(published), published_raw=raw, seen=instant(seen), guid=guid,
-        authors=tuple(json.loads(authors)), signature=tuple(json.loads(signature)), revision=revision,
-        standing=cast("Standing", standing), source=source,
+        authors=() if authors == "[]" else tuple(json.loads(authors)), signature=signature_of(signature),
+        revision=revision, standing=cast("Standing", standing), source=source,
     )  # fmt: skip
     return n, story, article
 
@@ -144,6 +146,16 @@ def mention_rows(n: int, mentions: Sequence[Mention]) -> list[Row]:
 def sketch_rows(n: int, signature: Sequence[int], seen: str) -> list[Row]:
     """Rows (value, n, seen) for the four smallest values of a signature."""
     return [(value, n, seen) for value in leading(signature)]
+
+
+def signature_bytes(signature: Sequence[int]) -> bytes:
+    """8 bytes a value: reading JSON took a quarter of the time of reading an article."""
+    return struct.pack(f"<{len(signature)}Q", *(value & _U64 for value in signature))
+
+
+def signature_of(packed: bytes) -> tuple[int, ...]:
+    """The values that `signature_bytes` wrote."""
+    return struct.unpack(f"<{len(packed) // 8}Q", packed)
 
 
 def leading(signature: Sequence[int]) -> list[int]:
