@@ -169,8 +169,6 @@ def templates(own: Path) -> Environment:
         loader=FileSystemLoader([own, shipped() / "templates"]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 

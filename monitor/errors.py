@@ -8,7 +8,7 @@
       BusyError             5   another instance holds the lock
       StoreError            1   the database is missing, damaged, newer than the program
 
-Ordinary failures of the outside (a feed that does not answer) are not exceptions: see model.Failed and model.SendResult.
+Ordinary failures of the outside (a feed that does not answer) are no exceptions: see model.Failed, model.SendResult.
 """
 
 from __future__ import annotations

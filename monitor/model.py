@@ -2,7 +2,7 @@
 
 All of them are frozen: a stage takes some and returns others. Times are aware UTC datetimes, sequences are tuples.
 
-    Feed -> FeedState -> FetchResult -> Item -> Article -> Mention, Hit -> Batch -> Story -> Digest -> Message -> Delivery
+    Feed -> FeedState -> FetchResult -> Item -> Article -> Mention, Hit -> Batch -> Digest -> Message -> Delivery
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the services need from outside: three ports. The clock is a `Callable[[], datetime]`. Nothing else is swappable."""
+"""What the services need from outside: three ports and a clock. Nothing else is swappable."""
 
 from __future__ import annotations
 

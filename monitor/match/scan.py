@@ -78,7 +78,8 @@ def scan(
         text, places = found[current]
         for use in loose or uses[pattern]:
             if _stands(text, use, first, end):
-                places.setdefault(use.leaf, []).append((first, end))
+                last = _word_end(data, end) if use.star and data[end] > SPACE else end
+                places.setdefault(use.leaf, []).append((first, last))
     for _, places in found:
         for spans in places.values():
             spans.sort()

@@ -58,7 +58,8 @@ def _item(feed: str, entry: dict[str, Any], base_url: str, lang: str, people: tu
 def _authors(thing: dict[str, Any]) -> Iterator[str]:
     many = thing.get("authors")
     for author in many if isinstance(many, list) else [thing.get("author")]:  # "author" is version 1.0
-        yield _text(author, "name")
+        if name := _text(author, "name"):
+            yield name
 
 
 def _plain(text: str) -> str:

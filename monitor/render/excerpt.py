@@ -54,7 +54,7 @@ def mark(text: str, spans: Sequence[Span], *, limit: int) -> list[Part]:
 
 
 def _passages(text: str, evidence: Sequence[Evidence]) -> Iterator[Part]:
-    spans = _merge((e.start, e.end) for e in evidence)
+    spans = [(e.start, e.end) for e in evidence]
     windows = _merge((_window(text, e) for e in evidence), gap=2)[:MAX_WINDOWS]
     budget = MAX_LETTERS
     for n, (start, stop) in enumerate(windows):
@@ -105,7 +105,7 @@ def _merge(spans: Iterable[Span], gap: int = 0) -> list[Span]:
 
 def _cut(text: str, window: Span, spans: Sequence[Span]) -> Iterator[Part]:
     at, stop = window
-    for start, end in sorted(spans):
+    for start, end in _merge(spans):
         low, high = max(start, at), min(end, stop)
         if low < high:
             yield from ((t, m) for t, m in ((inline(text[at:low]), False), (inline(text[low:high]), True)) if t)

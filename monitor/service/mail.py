@@ -78,9 +78,9 @@ class Post:
         """Freeze every digest that is due and every flash; the keys that were made."""
         now, force = self.clock(), self.editorial.current()
         made = {f"{desk}/{day}/{slot}" for desk, day, slot, _, _ in self.store.digests()}
-        keys = [key for key in due(force.desks, now, made) if self._freeze(self.digest(self._desk(key.desk), key))]
-        for desk in force.desks:
-            keys += [d.key for d in self._flashes(desk, made, now) if self._freeze(d)]
+        flashed = [d for desk in force.desks for d in self._flashes(desk, made, now)]
+        keys = [d.key for d in flashed if self._freeze(d)]
+        keys += [key for key in due(force.desks, now, made) if self._freeze(self.digest(self._desk(key.desk), key))]
         return keys
 
     def make(self, desk: Desk, key: DigestKey) -> bool:

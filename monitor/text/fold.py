@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.text import letters
-from monitor.text.letters import APOSTROPHE, DELETE, EXPAND, HAMZA_SEAT, SEGMENT, SPACE, TABLE
+from monitor.text.letters import APOSTROPHE, DELETE, DOT, EXPAND, HAMZA_SEAT, SEGMENT, SPACE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SEPARATOR = "\uffff"
 _BETWEEN = " \uffff "
+_LETTER = np.zeros(256, dtype=bool)
+_LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +121,19 @@ def _expanded(text: str) -> tuple[str, Array | None]:
 
 
 def _context(codes: Array) -> None:
-    """Resolve, in place, the two signs whose meaning hangs on their neighbours."""
+    """Resolve, in place, the three signs whose meaning hangs on their neighbours."""
+    places = np.flatnonzero(codes == DOT)
+    if places.size:
+        # "U.S. forces" is "US forces": a dot between single letters is free, every other one parts words
+        before, after = codes[places - 1], codes[places + 1]
+        single = _LETTER[before] & _LETTER[after]
+        single &= (codes[np.maximum(places - 2, 0)] <= DOT) & (codes[np.minimum(places + 2, len(codes) - 1)] <= DOT)
+        codes[places] = np.where(single, DELETE, SPACE)
     places = np.flatnonzero(codes == APOSTROPHE)
     if places.size:
-        inside = (codes[places - 1] > APOSTROPHE) & (codes[places + 1] > APOSTROPHE)
+        inside = (codes[places - 1] > DOT) & (codes[places + 1] > DOT)
         # "l'Iraq", "O'Brien": after a single letter the word begins anew, else the sign is free (Kata'ib = Kataib)
-        inside &= codes[np.maximum(places - 2, 0)] > APOSTROPHE
+        inside &= codes[np.maximum(places - 2, 0)] > DOT
         codes[places] = np.where(inside, DELETE, SPACE)
     places = np.flatnonzero(codes == HAMZA_SEAT)
     if places.size:
@@ -137,4 +146,4 @@ def _single_spaces(codes: Array) -> Array:
     blank = codes == SPACE
     mask = ~blank
     mask[1:] |= ~blank[:-1]
-    return mask
+    return np.asarray(mask)

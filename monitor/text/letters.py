@@ -18,8 +18,8 @@ from importlib import resources
 import numpy as np
 
 DELETE, EXPAND, SEGMENT, SPACE = 0, 1, 10, 32
-APOSTROPHE, HAMZA_SEAT = 39, 40
-"""Two codes that fold.py resolves by their neighbours; none is left in folded text."""
+APOSTROPHE, HAMZA_SEAT, DOT = 39, 40, 41
+"""Three codes that fold.py resolves by their neighbours; none is left in folded text."""
 
 _NAMED = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SCRIPTS = (
@@ -32,7 +32,7 @@ _UNKNOWN = "ʘ"
 """Stands for every letter of a script without codes of its own; such words are compared letter by letter."""
 
 DATA = tomllib.loads(resources.files(__package__).joinpath("data/letters.toml").read_text(encoding="utf-8"))
-_FREE = (*range(41, 48), *range(58, 97), *range(123, 256))
+_FREE = (*range(42, 48), *range(58, 97), *range(123, 256))
 CODES: dict[str, int] = {c: ord(c) for c in _NAMED} | dict(zip(_SCRIPTS + _UNKNOWN, _FREE, strict=False))
 UNKNOWN = CODES[_UNKNOWN]
 _ROWS: dict[str, str] = {c: to for letters, to, _ in DATA["rows"] for c in letters}
@@ -87,6 +87,7 @@ def _table() -> np.ndarray:
     for char in DATA["apostrophes"]:
         table[ord(char)] = APOSTROPHE
     table[ord(DATA["hamza_seat"])] = HAMZA_SEAT
+    table[ord(".")] = DOT
     table[0xFFFF] = SEGMENT
     return table
 
