@@ -13,6 +13,13 @@ from lxml import etree
 from monitor.model import Failed, Item
 from monitor.parse.shape import MOST_ENTRIES, Parsed, Stamp, build, moment
 
+_UNNEEDED = (
+    "{http://www.opengis.net/gml}*",
+    "{http://www.georss.org/georss}*",
+    "{http://podlove.org/simple-chapters}*",
+)
+"""Places and chapters, whose handlers in feedparser raise KeyError and AttributeError on odd documents."""
+
 _ENTRY = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?(?:item|entry)[\s>/]", re.IGNORECASE)
 
 
@@ -80,7 +87,10 @@ def _mended(body: bytes) -> bytes:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError):
         return b""
-    return b"" if root is None else etree.tostring(root, encoding="utf-8")
+    if root is None:
+        return b""
+    etree.strip_elements(root, *_UNNEEDED, with_tail=False)
+    return etree.tostring(root, encoding="utf-8")
 
 
 def _item(feed: str, entry: Any, base_url: str, feed_lang: str) -> Item:
