@@ -87,11 +87,10 @@ def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
 
 def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
     """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
-    first = tokens[0]
+    first, letters = tokens[0], b"".join(tokens)
     article = use.affixed and not use.exact and first.startswith(_ARTICLE) and len(first) >= len(_ARTICLE) + _LEAST_STEM
     if article:
         tokens = (first[len(_ARTICLE) :], *tokens[1:])
-    letters = b"".join(tokens)
     return Form(
         tokens,
         Use(
