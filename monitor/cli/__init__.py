@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -91,4 +92,13 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    except Exception as error:
+        if os.environ.get("MONITOR_DEBUG"):
+            raise
+        click.echo(
+            f"monitor: something failed that should not ({type(error).__name__}: {error}): run it again with"
+            " MONITOR_DEBUG=1 and report what it prints.",
+            err=True,
+        )
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import daachorse
 
-from monitor.match.vocabulary import Use
+from monitor.match.vocabulary import ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, Folded, fold, fold_batch
 from monitor.text.affixes import affixes
@@ -79,7 +79,8 @@ def scan(
         for use in loose or uses[pattern]:
             if _stands(text, use, first, end):
                 last = _word_end(data, end) if use.star and data[end] > SPACE else end
-                places.setdefault(use.leaf, []).append((first, last))
+                begin = first - 2 if use.article and data.startswith(ARTICLE, first - 2) else first
+                places.setdefault(use.leaf, []).append((begin, last))
     for _, places in found:
         for spans in places.values():
             spans.sort()

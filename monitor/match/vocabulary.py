@@ -15,7 +15,7 @@ JOINED_LETTERS = 6
 """From so many letters on a name is also found written as one word (حزبالله)."""
 
 _FREE_SIGNS = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
-_ARTICLE = bytes((CODES["ا"], CODES["ل"]))
+ARTICLE = bytes((CODES["ا"], CODES["ل"]))
 _LEAST_STEM = 3
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -88,9 +88,9 @@ def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
 def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
     """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
     first, letters = tokens[0], b"".join(tokens)
-    article = use.affixed and not use.exact and first.startswith(_ARTICLE) and len(first) >= len(_ARTICLE) + _LEAST_STEM
+    article = use.affixed and not use.exact and first.startswith(ARTICLE) and len(first) >= len(ARTICLE) + _LEAST_STEM
     if article:
-        tokens = (first[len(_ARTICLE) :], *tokens[1:])
+        tokens = (first[len(ARTICLE) :], *tokens[1:])
     return Form(
         tokens,
         Use(
