@@ -81,13 +81,15 @@ def _opened(path: Path) -> Iterator[tuple[Iterator[str], Callable[[], int]]]:
         raise UsageError(f"{path} cannot be read ({error.strerror}): name a .jsonl or .jsonl.zst file.") from None
     with raw:
         packed = path.suffix == ".zst"
-        plain: IO[bytes] = zstandard.ZstdDecompressor().stream_reader(raw) if packed else raw
-        yield _lines(path, plain), raw.tell
+        plain: IO[bytes] = zstandard.ZstdDecompressor().stream_reader(raw, closefd=False) if packed else raw
+        text = io.TextIOWrapper(plain, encoding="utf-8", errors="replace")
+        yield _lines(path, text), raw.tell
+        text.detach()
 
 
-def _lines(path: Path, plain: IO[bytes]) -> Iterator[str]:
+def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
     try:
-        yield from io.TextIOWrapper(plain, encoding="utf-8", errors="replace")
+        yield from text
     except zstandard.ZstdError:
         raise UsageError(f"{path} is damaged or not packed with zstd: pack it again.") from None
 
