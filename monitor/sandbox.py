@@ -18,12 +18,13 @@ import queue
 import resource
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ Cause = Literal["wall", "cpu", "memory", "crash", "error"]
 
 _MEGABYTE = 1 << 20
 _JOIN_SECONDS = 5.0
+_STARTING = threading.Lock()
 
 _REFUSED = frozenset({
     "os.exec",
@@ -235,7 +237,8 @@ class _Child:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, limits), daemon=True, name="sandbox")
         try:
-            self._process.start()
+            with _without_main():
+                self._process.start()
         except BaseException:
             self.connection.close()
             raise
@@ -274,6 +277,18 @@ class _Child:
             self._process.kill()
             self._process.join()
         self._process.close()
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main script: multiprocessing would run it in each child, where an unguarded one starts the work anew."""
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _serve(connection: Connection, limits: Limits) -> None:

@@ -231,7 +231,7 @@ def test_busy_servers_say_when_to_come_again() -> None:
 def test_two_busy_feeds_pause_their_host() -> None:
     """After two 429 the other feeds of the host are not asked at all."""
     site = Site({f"/{n}": plain(b"", 429, {"Retry-After": "900"}) for n in range(6)})
-    results = fetch({}, *site.answers, site=site, hosts={"127.0.0.1": (1, 0.0)})
+    results = fetch({}, *site.answers, site=site, hosts={}, host_connections=1, host_spacing=0.0)
 
     assert len(site.requests) == 2
     assert all(isinstance(r, Failed) and r.kind == "http-429" and r.retry_after for r in results)

@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -144,6 +146,20 @@ def test_an_abandoned_run_gives_its_children_back(sandbox: Sandbox) -> None:
     outcomes.close()  # type: ignore[attr-defined]
 
     assert sandbox.run(abs, (-2,)) == Done(value=2)
+
+
+def test_the_main_script_is_not_run_again(tmp_path: Path) -> None:
+    """A script without a guard can use the sandbox: no child executes it."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from monitor.sandbox import Sandbox\nprint('run')\nwith Sandbox() as s: print(s.run(abs, (-3,)))\n"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    run = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, script], capture_output=True, text=True, env=env, check=True, timeout=30
+    )
+
+    assert run.stdout.splitlines() == ["run", "Done(value=3)"]
 
 
 def test_nothing_is_left_behind() -> None:

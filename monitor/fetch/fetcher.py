@@ -58,7 +58,7 @@ class FetchLimits:
     host_spacing: float = 1.0
     """Seconds from the start of one request to a host to the start of the next."""
     hosts: Mapping[str, tuple[int, float]] = field(default_factory=dict)
-    """Host -> (connections, spacing) where the general politeness does not fit."""
+    """Host -> (connections, spacing) where the general politeness does not fit; such a host is never paused whole."""
 
 
 class HttpFetcher:
@@ -282,7 +282,7 @@ class _Run:
         asked = trip.state.etag or trip.state.last_modified
         if status == HTTPStatus.NO_CONTENT or (status == HTTPStatus.NOT_MODIFIED and asked):
             return NotModified(max_age=age)
-        if status in _TOO_MANY:
+        if status in _TOO_MANY and trip.place.host not in self._limits.hosts:
             self._fetcher.pauses.note(trip.place.host, trip.feed.id, wait)
         if status != HTTPStatus.OK:
             return failed_status(status, wait)

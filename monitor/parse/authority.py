@@ -90,7 +90,7 @@ def _mended(body: bytes) -> bytes:
     if root is None:
         return b""
     etree.strip_elements(root, *_UNNEEDED, with_tail=False)
-    return etree.tostring(root, encoding="utf-8")
+    return bytes(etree.tostring(root, encoding="utf-8"))
 
 
 def _item(feed: str, entry: Any, base_url: str, feed_lang: str) -> Item:
