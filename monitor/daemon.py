@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -21,6 +21,9 @@ from monitor.service.poll import Report
 
 GRACE = 3_600
 """Seconds that a tick may be late and still counts; the scheduler's own default of 1 drops late ticks (FACTS)."""
+
+PATIENCE = timedelta(minutes=5)
+"""How long the first digest after a start waits for the first poll."""
 
 MAIL_TICK = 20.0
 """Seconds between two looks at the mail that is due: a flash is out within a minute of its storing."""
@@ -65,6 +68,8 @@ class Watch:
 
     def __init__(self, app: App) -> None:
         self.app = app
+        self._started = app.clock()
+        self._looked = False
         self._causes: frozenset[str] = frozenset()
         self._problems: tuple[str, ...] = ()
         self._errors: dict[str, str] = {}
@@ -92,6 +97,7 @@ class Watch:
         self.app.store.set_meta({"alive": self.app.clock().isoformat()})
         self._say_problems()
         report = self.app.polling.poll()
+        self._looked = True
         if report.articles or report.revised:
             logger.info(
                 "%d new articles, %d edited, %d hits from %d feeds in %.1f s.",
@@ -100,7 +106,9 @@ class Watch:
         self._say_causes(report)
 
     def mail(self) -> None:
-        """Make and deliver what is due."""
+        """Make and deliver what is due. A watch that has just started looks at the feeds first, then mails."""
+        if not self._looked and self.app.clock() - self._started < PATIENCE:
+            return
         for delivery in self.app.post.tick():
             why = f" ({delivery.error})" if delivery.error else ""
             logger.info("%s to %s: %s%s", delivery.key, delivery.to, delivery.state, why)
