@@ -73,6 +73,10 @@ class Store(Protocol):
         """Article id -> current revision, for those of `ids` that are stored."""
         ...
 
+    def by_link(self, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Link -> (id, revision) of the first article of this feed that has it; reads all articles of the feed."""
+        ...
+
     def near(
         self, signatures: Sequence[tuple[int, ...]], since: datetime
     ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
@@ -114,6 +118,10 @@ class Store(Protocol):
         """Turn the held articles of a feed into news; how many there were."""
         ...
 
+    def judge(self, article: str, watchlist: str, name: str, now: datetime) -> list[Hit]:
+        """Remember that a person called the hits of this rule or entity on this article "not it"; the hits judged."""
+        ...
+
     # digest and journal
     def fresh_hits(
         self, desk: str, watchlists: Collection[str] | None, levels: Collection[Level], new_since: datetime
@@ -149,6 +157,10 @@ class Store(Protocol):
 
     def outbox(self, states: Collection[DeliveryState] | None = None, due: datetime | None = None) -> list[Delivery]:
         """Journal lines, oldest first; with `due` only those whose next try is not later."""
+        ...
+
+    def delivery(self, key: str, to: str) -> Delivery | None:
+        """One journal line as it stands."""
         ...
 
     def message(self, key: str, to: str) -> Message | None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "work",
     "search": "look",
     "explain": "look",
+    "not-it": "look",
     "check": "edit",
     "schema": "edit",
     "digest": "mail",
@@ -51,7 +52,7 @@ class Commands(click.Group):
             hint = f" Did you mean `{near[0]}`?" if near else " `monitor --help` lists them."
             ctx.fail(f"There is no command `{cmd_name}`.{hint}")
         module = import_module(f"monitor.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
 

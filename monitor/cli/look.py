@@ -221,3 +221,19 @@ def _show_explained(force: InForce, article: Article, matched: Matched, misses: 
             click.echo(f"  {miss.name}: {miss.letters} is no mention, {why}")
     if not article.text:
         click.echo("(the text is a headline only)")
+
+
+@click.command("not-it")
+@click.argument("hit", metavar="HIT")
+@click.pass_obj
+def not_it_command(config: Path, hit: str) -> None:
+    """Remember that a hit is not what its rule or name means. HIT is article/watchlist/name, as the mail prints it."""
+    parts = hit.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise UsageError(f"`{hit}` names no hit: copy article/watchlist/name from the mail.")
+    with App.at(config) as app:
+        judged = app.store.judge(*parts, app.clock())
+    if not judged:
+        raise UsageError(f"There is no hit `{hit}`: copy article/watchlist/name from the mail.")
+    letters = ", ".join(dict.fromkeys(e.letters for h in judged for e in h.evidence))
+    say(f"Remembered: {hit} is not it. It was found by {letters}; a mask or company in the watchlist would prevent it.")

@@ -59,6 +59,16 @@ def known(db: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
     )
 
 
+def by_link(db: sqlite3.Connection, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Link -> (id, revision) of the article of this feed that had it first."""
+    rows = db.execute(
+        "SELECT url, id, revision FROM articles WHERE feed = ? AND url IN (SELECT value FROM json_each(?))"
+        " ORDER BY n DESC",
+        (feed, _list(link for link in links if link)),
+    )
+    return {url: (id_, revision) for url, id_, revision in rows}
+
+
 def prefold(stored: dict[str, str], batches: Sequence[Batch]) -> Folded:
     """The folded texts of the articles that are not stored as they are."""
     wanted = [a for batch in batches for a in batch.articles if stored.get(a.id) != a.revision]

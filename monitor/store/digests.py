@@ -7,7 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from monitor.model import Delivery, DeliveryState, DigestKey, Hit, Level, Message, Stored
 from monitor.store.articles import by_number
@@ -174,21 +174,31 @@ def digests(db: sqlite3.Connection, desk: str | None) -> list[tuple[str, str, st
     return [(name, day, slot, instant(made), stories) for name, day, slot, made, stories in rows]
 
 
+_LINE = "digest, recipient, state, tries, next_try, error, message_id, changed"
+
+
 def outbox(db: sqlite3.Connection, states: Collection[DeliveryState] | None, due: datetime | None) -> list[Delivery]:
     """Journal lines, oldest first."""
     rows = db.execute(
-        "SELECT digest, recipient, state, tries, next_try, error, message_id, changed FROM outbox"
-        " WHERE (:all OR state IN (SELECT value FROM json_each(:states)))"
+        f"SELECT {_LINE} FROM outbox WHERE (:all OR state IN (SELECT value FROM json_each(:states)))"
         " AND (:due IS NULL OR next_try IS NULL OR next_try <= :due) ORDER BY rowid",
         {"all": states is None, "states": compact(list(states or ())), "due": iso_or_none(due)},
     )
-    return [
-        Delivery(
-            key=key, to=to, state=state, tries=tries, next_try=None if next_try is None else instant(next_try),
-            error=error, message_id=message_id, changed=instant(changed),
-        )
-        for key, to, state, tries, next_try, error, message_id, changed in rows
-    ]  # fmt: skip
+    return [_delivery(row) for row in rows]
+
+
+def delivery(db: sqlite3.Connection, key: str, to: str) -> Delivery | None:
+    """One journal line."""
+    row = db.execute(f"SELECT {_LINE} FROM outbox WHERE digest = ? AND recipient = ?", (key, to)).fetchone()
+    return None if row is None else _delivery(row)
+
+
+def _delivery(row: tuple[Any, ...]) -> Delivery:
+    key, to, state, tries, next_try, error, message_id, changed = row
+    return Delivery(
+        key=key, to=to, state=state, tries=tries, next_try=None if next_try is None else instant(next_try),
+        error=error, message_id=message_id, changed=instant(changed),
+    )  # fmt: skip
 
 
 def move(

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from monitor.model import Health, WatchlistRevision
+from monitor.model import Health, Hit, WatchlistRevision
 from monitor.store import schema
-from monitor.store.rows import instant, iso
+from monitor.store.rows import HIT_COLUMNS, hit_of, instant, iso
 
 
 def keep_revisions(db: sqlite3.Connection, revisions: Iterable[WatchlistRevision]) -> None:
@@ -83,3 +83,16 @@ def damage(db: sqlite3.Connection) -> list[str]:
 def check_index(db: sqlite3.Connection) -> None:
     """Have the full-text index read itself; raises sqlite3.DatabaseError when it is damaged."""
     db.execute("INSERT INTO search(search) VALUES ('integrity-check')")
+
+
+def judge(db: sqlite3.Connection, article: str, watchlist: str, name: str, now: datetime) -> list[Hit]:
+    """Mark the standing hits of a rule or entity on an article as "not it"."""
+    rows = db.execute(
+        f"SELECT k, {HIT_COLUMNS} FROM hits WHERE article = ? AND watchlist = ? AND coalesce(rule, entity) = ?"
+        " AND withdrawn IS NULL",
+        (article, watchlist, name),
+    ).fetchall()
+    db.executemany(
+        "INSERT OR IGNORE INTO judgements(k, verdict, made) VALUES (?, 'not it', ?)", [(k, iso(now)) for k, *_ in rows]
+    )
+    return [hit_of(row) for _, *row in rows]

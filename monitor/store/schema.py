@@ -188,6 +188,17 @@ STEPS = (
 ) WITHOUT ROWID""",
         ),
     ),
+    Step(
+        name="m0002_judgements",
+        statements=(
+            """CREATE TABLE judgements (    -- what people said of hits: "not it"
+  k INTEGER NOT NULL REFERENCES hits(k),
+  verdict TEXT NOT NULL,
+  made TEXT NOT NULL,
+  PRIMARY KEY (k, verdict)
+) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 

@@ -114,6 +114,11 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.known(db, ids)
 
+    def by_link(self, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
+        """See Store.by_link."""
+        with self._connections.reading() as db:
+            return articles.by_link(db, feed, links)
+
     def near(
         self, signatures: Sequence[tuple[int, ...]], since: datetime
     ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
@@ -168,6 +173,11 @@ class SqliteStore:
             row = db.execute(f"SELECT {HIT_COLUMNS} FROM hits WHERE hit = ?", (public_id,)).fetchone()
             return None if row is None else hit_of(row)
 
+    def judge(self, article: str, watchlist: str, name: str, now: datetime) -> list[Hit]:
+        """See Store.judge; saying it twice changes nothing."""
+        with self._connections.writing() as db:
+            return facts.judge(db, article, watchlist, name, now)
+
     # digest and journal
 
     def fresh_hits(
@@ -208,6 +218,11 @@ class SqliteStore:
         """See Store.outbox."""
         with self._connections.reading() as db:
             return digests.outbox(db, states, due)
+
+    def delivery(self, key: str, to: str) -> Delivery | None:
+        """See Store.delivery."""
+        with self._connections.reading() as db:
+            return digests.delivery(db, key, to)
 
     def message(self, key: str, to: str) -> Message | None:
         """See Store.message."""
