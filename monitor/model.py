@@ -112,7 +112,7 @@ class Failed:
     """An ordinary failure of the outside. `message` is one sentence that a person can act on."""
 
     kind: str
-    """dns refused timeout tls http-404 http-5xx too-big encoding redirect blocked not-a-feed poison empty gone"""
+    """dns refused timeout tls broken http-STATUS too-big encoding redirect blocked not-a-feed poison empty gone"""
     message: str
     status: int = 0
     retry_after: int | None = None

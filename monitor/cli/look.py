@@ -228,11 +228,12 @@ def _show_explained(force: InForce, article: Article, matched: Matched, misses: 
 @click.pass_obj
 def not_it_command(config: Path, hit: str) -> None:
     """Remember that a hit is not what its rule or name means. HIT is article/watchlist/name, as the mail prints it."""
-    parts = hit.split("/")
-    if len(parts) != 3 or not all(parts):
+    article, _, rest = hit.partition("/")
+    watchlist, _, name = rest.partition("/")
+    if not (article and watchlist and name):
         raise UsageError(f"`{hit}` names no hit: copy article/watchlist/name from the mail.")
     with App.at(config) as app:
-        judged = app.store.judge(*parts, app.clock())
+        judged = app.store.judge(article, watchlist, name, app.clock())
     if not judged:
         raise UsageError(f"There is no hit `{hit}`: copy article/watchlist/name from the mail.")
     letters = ", ".join(dict.fromkeys(e.letters for h in judged for e in h.evidence))
