@@ -1,0 +1,29 @@
+"""What several test files share: a workspace with a clock of its own, and a site on the loopback that serves feeds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fakes import Site, Workspace
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site that serves what the test puts on it."""
+    with Site() as made:
+        yield made
+
+
+@pytest.fixture
+def desk(tmp_path: Path, site: Site) -> Workspace:
+    """A workspace whose one feed is /a of the site."""
+    made = Workspace(root=tmp_path / "desk", ports=(site.port,))
+    made.lay_out()
+    made.feeds({"a": f"{site.base}/a"})
+    return made
