@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from monitor.model import Article, Feed, FeedState, Item
@@ -21,6 +22,7 @@ BASELINE_AGE = timedelta(hours=48)
 """Older items of a feed's first fetch are stored and matched but are no news."""
 
 FLOOD_LEAST, FLOOD_FACTOR, FLOOD_AGE = 20, 3.0, timedelta(days=7)
+CHURN_LEAST, CHURN_SHARE = 3, 0.8
 _TRACKING = ("utm_", "fbclid", "gclid", "at_medium", "at_campaign", "ocid", "cmpid")
 
 
@@ -88,6 +90,30 @@ def judged(found: Sequence[Article], known: Collection[str] | Mapping[str, str],
         held = {a.id for a in new}
         return [replace(a, standing="held") if a.id in held else a for a in found]
     return list(found)
+
+
+def suspicious(found: Sequence[Article], known: Collection[str] | Mapping[str, str], state: FeedState) -> bool:
+    """Whether so much of a feed polled before is unknown by its ids that its links have to be looked up."""
+    unknown = sum(a.id not in known for a in found)
+    return state.last_ok is not None and unknown > 0 and (state.identity == "link" or unknown * 2 > len(found))
+
+
+def recognised(
+    found: Sequence[Article], known: Mapping[str, str], stored: Mapping[str, tuple[str, str]], state: FeedState
+) -> tuple[list[Article], Literal["guid", "link"]]:
+    """The same articles, those that the feed gave a new GUID under the id they have; and what tells items apart.
+
+    `stored` maps links of the feed to (id, revision). The same words under the same link are the same article; when
+    over 80 % of what seems new has a known link, the GUIDs mean nothing and the link decides from now on.
+    """
+    links = Counter(a.url for a in found)
+    unknown = [a for a in found if a.id not in known]
+    again = [a for a in unknown if links[a.url] == 1 and a.url in stored]
+    churned = state.identity == "link" or (len(again) >= CHURN_LEAST and len(again) > CHURN_SHARE * len(unknown))
+    same = {a.id: stored[a.url][0] for a in again if churned or stored[a.url][1] == a.revision}
+    taken = {a.id for a in found}
+    renamed = [replace(a, id=same[a.id]) if same.get(a.id, a.id) not in taken else a for a in found]
+    return list({a.id: a for a in reversed(renamed)}.values())[::-1], "link" if churned else "guid"
 
 
 def _identity(item: Item, guids: Counter[str], links: Counter[str], identity: str) -> str:

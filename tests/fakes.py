@@ -254,7 +254,7 @@ class Workspace:
 
     def feeds(self, addresses: Mapping[str, str]) -> None:
         """Write feeds.yaml: id -> address."""
-        rows = "".join(f'  - {{id: {name}, title: {name}, url: "{url}", lang: en}}\n' for name, url in addresses.items())
+        rows = "".join(f'  - {{id: {i}, title: {i}, url: "{url}", lang: en}}\n' for i, url in addresses.items())
         self.write("watchlists/feeds.yaml", f"feeds:\n{rows}" if rows else "feeds: []\n")
 
     @property

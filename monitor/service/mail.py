@@ -216,7 +216,7 @@ class Post:
             next_try=next_try,
             error=error,
         )
-        return next(d for d in self.store.outbox() if (d.key, d.to) == (line.key, line.to)) if moved else line
+        return (self.store.delivery(line.key, line.to) if moved else None) or line
 
     def _coverage(self, force: InForce, now: datetime, since: datetime) -> Coverage:
         states = self.store.states()
