@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from unicodedata import normalize
 
 import daachorse
 
 from monitor.match.vocabulary import ARTICLE, Use
 from monitor.model import Article
-from monitor.text import SPACE, Folded, fold, fold_batch
+from monitor.text import SPACE, Folded, fold, fold_batch, widened
 from monitor.text.affixes import affixes
 from monitor.text.letters import DATA
 
@@ -141,8 +142,9 @@ def _acronym(text: Text, start: int, end: int) -> bool:
 
 def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: bool = False) -> bool:
     field, first, last = text.original(start, end)
-    found = text.letters(field)[first:last]
-    return found.casefold() == letters.casefold() if fold_case else found == letters
+    begin, stop = widened(text.letters(field), first, last)  # folding drops the ء of الخضراء
+    found, wanted = normalize("NFC", text.letters(field)[begin:stop]), normalize("NFC", letters)
+    return found.casefold() == wanted.casefold() if fold_case else found == wanted
 
 
 def _word_start(data: bytes, position: int) -> int:

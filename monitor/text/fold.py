@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SEPARATOR = "\uffff"
 _BETWEEN = " \uffff "
+_MOST_MARKS = 6
+"""Marks and invisible signs behind one letter; real text has three at most, and a hostile one must not take longer."""
 _LETTER = np.zeros(256, dtype=bool)
 _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
@@ -125,20 +127,32 @@ def _context(codes: Array) -> None:
     places = np.flatnonzero(codes == DOT)
     if places.size:
         # "U.S. forces" is "US forces": a dot between single letters is free, every other one parts words
-        before, after = codes[places - 1], codes[places + 1]
-        single = _LETTER[before] & _LETTER[after]
-        single &= (codes[np.maximum(places - 2, 0)] <= DOT) & (codes[np.minimum(places + 2, len(codes) - 1)] <= DOT)
+        before, after = _beside(codes, places, -1), _beside(codes, places, 1)
+        single = _LETTER[codes[before]] & _LETTER[codes[after]]
+        single &= (codes[_beside(codes, before, -1)] <= DOT) & (codes[_beside(codes, after, 1)] <= DOT)
         codes[places] = np.where(single, DELETE, SPACE)
     places = np.flatnonzero(codes == APOSTROPHE)
     if places.size:
-        inside = (codes[places - 1] > DOT) & (codes[places + 1] > DOT)
+        before, after = _beside(codes, places, -1), _beside(codes, places, 1)
+        inside = (codes[before] > DOT) & (codes[after] > DOT)
         # "l'Iraq", "O'Brien": after a single letter the word begins anew, else the sign is free (Kata'ib = Kataib)
-        inside &= codes[np.maximum(places - 2, 0)] > DOT
+        inside &= codes[_beside(codes, before, -1)] > DOT
         codes[places] = np.where(inside, DELETE, SPACE)
     places = np.flatnonzero(codes == HAMZA_SEAT)
     if places.size:
-        initial = (codes[places - 1] <= SPACE) & letters.HAMZA_VOWELS[codes[places + 1]]
+        initial = (codes[_beside(codes, places, -1)] <= SPACE) & letters.HAMZA_VOWELS[codes[_beside(codes, places, 1)]]
         codes[places] = np.where(initial, DELETE, letters.YEH)
+
+
+def _beside(codes: Array, places: Array, step: int) -> Array:
+    """The next places, to the left (-1) or right (1), that hold a sign: marks that stand apart are passed over."""
+    found = np.clip(places + step, 0, len(codes) - 1)
+    for _ in range(_MOST_MARKS):
+        gone = codes[found] == DELETE
+        if not gone.any():
+            break
+        found = np.where(gone, found + step, found)
+    return found
 
 
 def _single_spaces(codes: Array) -> Array:
