@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,7 +45,7 @@ def compile_watchlists(
                 rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
             except QueryError as error:
                 problems.append(_at_query(rule.query_mark, error))
-    watched = _watch(index, vocabulary, index.entities)
+    watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     matcher = Matcher(vocabulary, watched, owners, rules, files, feeds)
     if examples:
@@ -63,7 +64,7 @@ def compile_query(
     index = Index(files)
     bound = bind(node, query, index, vocabulary)
     asked = {leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity"}
-    watched = _watch(index, vocabulary, asked)
+    watched = _watch(index, vocabulary, asked, [])
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     return Matcher(vocabulary, watched, owners, (), files, feeds), bound
 
@@ -80,7 +81,9 @@ def _at_query(mark: Mark, error: QueryError) -> Problem:
     return Problem(mark.file, mark.line, mark.column + error.start, error.sentence)
 
 
-def _watch(index: Index, vocabulary: Vocabulary, wanted: Collection[str]) -> dict[int, Watched]:
+def _watch(
+    index: Index, vocabulary: Vocabulary, wanted: Collection[str], problems: list[Problem]
+) -> dict[int, Watched]:
     """Add the names of the wanted entities, and of the entities that keep them company."""
     watched: dict[int, Watched] = {}
     queue = list(wanted)
@@ -94,7 +97,7 @@ def _watch(index: Index, vocabulary: Vocabulary, wanted: Collection[str]) -> dic
         for place, short in enumerate(entity.short):
             leaf = vocabulary.leaf("short", entity.id, place)
             vocabulary.add(short.text, Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else ""))
-            company, entities = _company(short, index, vocabulary)
+            company, entities = _company(short, index, vocabulary, problems)
             queue.extend(entities)
             shorts.append((leaf, company))
         mask = None
@@ -112,14 +115,21 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
         vocabulary.add(name.text, Use(leaf=number, lang=name.lang))
 
 
-def _company(short: Short, index: Index, vocabulary: Vocabulary) -> tuple[Company, list[str]]:
+def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:
     leaves, entities = [], []
     for friend in short.with_:
         if friend.startswith("@"):
-            ids = index.meant(ast.EntityRef(name=friend[1:].rstrip("+"), plus=friend.endswith("+"), start=0, end=0))
-            entities.extend(ids)
+            # one that nobody defined is told by monitor.watchlists.cross_check; here it is no company
+            with suppress(KeyError):
+                ref = ast.EntityRef(name=friend[1:].rstrip("+"), plus=friend.endswith("+"), start=0, end=0)
+                entities.extend(index.meant(ref))
         elif friend.startswith("#"):
-            leaves.append(add_words(index.words[friend[1:]], vocabulary))
+            if friend[1:] in index.words:
+                leaves.append(add_words(index.words[friend[1:]], vocabulary))
+            else:
+                hint = index.nearest(friend[1:], words=True).strip() or "Define it, or correct the spelling."
+                sentence = f"There is no word list `{friend}`."
+                problems.append(Problem(short.mark.file, short.mark.line, short.mark.column, sentence, hint))
         else:
             bare = friend.strip('"“”«»')
             leaves.append(vocabulary.term(bare.removesuffix("*"), star=bare.endswith("*"), exact=False))

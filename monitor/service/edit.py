@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -13,7 +13,7 @@ from monitor.match import Matcher, compile_watchlists
 from monitor.match.matcher import ENGINE, combined_revision
 from monitor.model import Desk, Feed, WatchlistRevision
 from monitor.ports import Clock, Store
-from monitor.watchlists import Loaded, WatchlistFile, load, read_desks, read_feeds, read_watchlist
+from monitor.watchlists import Loaded, WatchlistFile, cross_check, load, read_desks, read_feeds, read_watchlist
 
 FEEDS, DESKS = "feeds.yaml", "desks.yaml"
 
@@ -84,29 +84,55 @@ class Editorial:
         errors += _errors(compiled.problems)
         if errors:
             return self._fall_back(loaded, errors)
+        self._keep(loaded.sources)
+        self.store.set_meta({"verified": verified})
+        return InForce(sources, compiled.matcher)
+
+    def _keep(self, sources: Iterable[tuple[str, str]]) -> None:
         now = self.clock()
         kept = self.store.last_good()
         self.store.keep_revisions(
             WatchlistRevision(file=name, rev=_rev(source), source=source, since=now)
-            for name, source in loaded.sources
+            for name, source in sources
             if name not in kept or kept[name].source != source
         )
-        self.store.set_meta({"verified": verified})
-        return InForce(sources, compiled.matcher)
 
     def _fall_back(self, loaded: Loaded, errors: Sequence[Problem]) -> InForce:
-        """Replace every file that an error names by its last good revision; a file without one is left out."""
+        """Replace every file that an error names by its last good revision; a file without one is left out.
+
+        When that is not enough, the error came from the change of another file, which is taken back too.
+        """
         good = self.store.last_good()
         broken = {p.file for p in errors}
-        while True:
-            sources = _mixed(loaded, good, broken)
-            further = {p.file for p in _errors(compile_watchlists(sources.files, sources.feeds).problems)} - broken
+        while faults := _faults(sources := _mixed(loaded, good, broken)):
+            further = {p.file for p in faults} - broken or _culprits(loaded, good, broken, len(faults))
             if not further:
                 break
             broken |= further
         if not sources.files and loaded.problems:
             raise ConfigError(*errors)
+        self._keep((name, source) for name, source in loaded.sources if name not in broken)
         return InForce(replace(sources, problems=tuple(errors)))
+
+
+def _faults(sources: Sources) -> list[Problem]:
+    """What is wrong with these files together."""
+    compiled = compile_watchlists(sources.files, sources.feeds)
+    return _errors([*cross_check(sources.files), *compiled.problems])
+
+
+def _culprits(
+    loaded: Loaded, good: dict[str, WatchlistRevision], broken: Collection[str], faults: int
+) -> frozenset[str]:
+    """The changed file whose last good revision mends most of the faults; every changed file when no single one does.
+
+    A file that was deleted counts as changed.
+    """
+    now = dict(loaded.sources)
+    changed = sorted(n for n in good.keys() - broken if now.get(n) != good[n].source and not n.endswith((FEEDS, DESKS)))
+    left = {name: len(_faults(_mixed(loaded, good, {*broken, name}))) for name in changed}
+    best = min(left, key=lambda name: left[name], default="")
+    return frozenset([best]) if best and left[best] < faults else frozenset(changed)
 
 
 def _mixed(loaded: Loaded, good: dict[str, WatchlistRevision], broken: Collection[str]) -> Sources:
