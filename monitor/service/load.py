@@ -81,10 +81,15 @@ def _opened(path: Path) -> Iterator[tuple[Iterator[str], Callable[[], int]]]:
         raise UsageError(f"{path} cannot be read ({error.strerror}): name a .jsonl or .jsonl.zst file.") from None
     with raw:
         packed = path.suffix == ".zst"
-        plain: IO[bytes] = zstandard.ZstdDecompressor().stream_reader(raw, closefd=False) if packed else raw
-        text = io.TextIOWrapper(plain, encoding="utf-8", errors="replace")
+        plain: IO[bytes] = _unpacked(raw) if packed else raw
+        text = io.TextIOWrapper(plain, encoding="utf-8-sig", errors="replace")
         yield _lines(path, text), raw.tell
         text.detach()
+
+
+def _unpacked(raw: IO[bytes]) -> IO[bytes]:
+    """Every frame: archives that were packed in parallel or put one behind the other have several."""
+    return zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True, closefd=False)
 
 
 def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
