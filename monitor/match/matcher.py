@@ -89,11 +89,15 @@ class Matcher:
     def near_misses(self, view: ArticleView) -> list[Miss]:
         """Letters that would have been a mention but for a mask or missing company."""
         misses: list[Miss] = []
-        resolve(self.watched, self._shorts, view.places, view.word, misses)
-        return misses
+        found = resolve(self.watched, self._shorts, view.places, view.word, misses)
+        return [
+            m
+            for m in misses
+            if not any(a <= m.place[0] and m.place[1] <= b for a, b in found.get(m.entity, Found([])).places)
+        ]
 
     def _view(self, text: Text, places: Places, stored: Stored | None = None) -> ArticleView:
-        view = ArticleView(text, places, self.feeds, stored)
+        view = ArticleView(text, places, self.feeds, self.watched, stored)
         view.found = resolve(self.watched, self._shorts, places, view.word)
         return view
 

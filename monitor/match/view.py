@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -21,11 +22,19 @@ _FAR = 1_000_000
 class ArticleView:
     """Answers the evaluator about one article of a scanned batch."""
 
-    def __init__(self, text: Text, places: Places, feeds: dict[str, Feed], stored: Stored | None = None) -> None:
+    def __init__(
+        self,
+        text: Text,
+        places: Places,
+        feeds: dict[str, Feed],
+        entities: Container[int],
+        stored: Stored | None = None,
+    ) -> None:
         self.text = text
         self.places = places
         self.found: dict[int, Found] = {}
         """Resolved mentions; set after company and masks were looked at."""
+        self._entities = entities
         self._feeds = feeds
         self._stored = stored
         self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
@@ -52,13 +61,18 @@ class ArticleView:
             first, last = self._range(scope)
             found: list[Span] = []
             for leaf in leaves:
-                mentions = self.found.get(leaf)
-                for start, end in mentions.places if mentions else self.places.get(leaf, ()):
+                for start, end in self._places(leaf):
                     if first <= start and end <= last:
                         found.append((start, end, ((start, end, leaf),)))
             found.sort()
             self._spans[key] = found
         return self._spans[key]
+
+    def _places(self, leaf: int) -> Sequence[tuple[int, int]]:
+        """Of an entity only what company and masks have left: it may be nothing where letters stand."""
+        if leaf in self._entities:
+            return self.found[leaf].places if leaf in self.found else ()
+        return self.places.get(leaf, ())
 
     def _range(self, scope: Scope) -> tuple[int, int]:
         before, middle, after = self.text.bounds
