@@ -301,7 +301,7 @@ def html_of(mail: EmailMessage) -> str:
 class Pigeon:
     """A channel that notes what it was given and answers as told."""
 
-    answers: list[SendResult | Exception] = field(default_factory=list)
+    answers: list[SendResult | BaseException] = field(default_factory=list)
     """Used up one by one; afterwards everything succeeds."""
     carried: list[Message] = field(default_factory=list)
 
@@ -311,7 +311,7 @@ class Pigeon:
         if isinstance(answer, SendResult) and not answer.ok and not answer.unconfirmed:
             return answer
         committing()
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         self.carried.append(message)
         return answer

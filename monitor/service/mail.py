@@ -42,6 +42,9 @@ FLASH_AGE = timedelta(hours=12)
 
 SILENT = timedelta(hours=48)
 
+CUT_OFF = timedelta(minutes=15)
+"""Longer than a relay may take to answer (`timeout` is at most 600 s): a line still committing was cut off."""
+
 _QUEUED: tuple[DeliveryState, ...] = ("queued",)
 _COMMITTING: tuple[DeliveryState, ...] = ("committing",)
 _UNKNOWN: tuple[DeliveryState, ...] = ("unknown",)
@@ -126,6 +129,7 @@ class Post:
 
     def deliver(self) -> list[Delivery]:
         """Try every message whose turn has come; the journal lines as they stand afterwards."""
+        self.recover(older=CUT_OFF)
         tried = []
         for line in self.store.outbox(states=_QUEUED, due=self.clock()):
             message = self.store.message(line.key, line.to)
@@ -133,12 +137,16 @@ class Post:
                 tried.append(self._send(line, message))
         return tried
 
-    def recover(self) -> list[Delivery]:
-        """After a start: what was interrupted between dot and answer is `unknown`, shown and never guessed."""
-        lost = self.store.outbox(states=_COMMITTING)
+    def recover(self, older: timedelta = timedelta()) -> list[Delivery]:
+        """What was interrupted between dot and answer is `unknown`, shown and never guessed.
+
+        At the start of the only instance that is every line under way; else those that nobody can be sending any more.
+        """
+        now = self.clock()
+        lost = [d for d in self.store.outbox(states=_COMMITTING) if d.changed is None or now - d.changed >= older]
         why = "the program ended before the relay's answer was read"
         for line in lost:
-            self.store.move(line.key, line.to, frm=_COMMITTING, state="unknown", now=self.clock(), error=why)
+            self.store.move(line.key, line.to, frm=_COMMITTING, state="unknown", now=now, error=why)
         return lost
 
     def retry(self, key: str, to: str) -> bool:

@@ -1,0 +1,252 @@
+"""Polling as a whole: what is asked for, what is kept of it, what is told."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from fakes import NOW, Answer, Entry, Site, Workspace, entries, until
+
+from monitor.errors import TemporaryError
+from monitor.extract import recognised
+from monitor.model import Article, Batch, Failed, Feed, FeedState, FetchResult, Saved
+
+
+def stored(desk: Workspace, columns: str) -> list[tuple[object, ...]]:
+    """Columns of all articles, oldest first."""
+    with closing(sqlite3.connect(desk.root / "data" / "monitor.db")) as db:
+        return db.execute(f"SELECT {columns} FROM articles ORDER BY n").fetchall()  # noqa: S608 - our own columns
+
+
+def test_only_what_is_due_is_asked_for(desk: Workspace, site: Site) -> None:
+    """A feed just polled is left alone until its time has come, unless it is named or all are asked for."""
+    desk.feeds({"a": f"{site.base}/a", "b": f"{site.base}/b"})
+    site.show("/a", entries(1))
+    site.show("/b", entries(2))
+    with desk.open() as app:
+        assert app.polling.poll().feeds == 2
+        assert app.polling.poll().feeds == 0
+        assert app.polling.poll({"b"}, every=True).feeds == 1
+        assert app.polling.poll(every=True).feeds == 2
+        desk.clock.move(hours=7)
+        assert app.polling.poll().feeds == 2
+    assert site.asked == {"/a": 3, "/b": 4}
+
+
+def test_what_has_not_changed_is_not_read_again(desk: Workspace, site: Site) -> None:
+    """A 304 and a body with the same bytes count as unchanged and write no article."""
+    desk.feeds({"a": f"{site.base}/a", "b": f"{site.base}/b"})
+    site.show("/a", entries(1), ETag='"1"')
+    site.show("/b", entries(2))
+    with desk.open() as app:
+        first, second = app.polling.poll(every=True), app.polling.poll(every=True)
+    assert (first.fetched, first.articles) == (2, 2)
+    assert (second.fetched, second.unchanged, second.articles) == (0, 2, 0)
+
+
+def test_an_edited_item_is_a_revision_of_its_article(desk: Workspace, site: Site) -> None:
+    """An edit keeps the earlier wording and adds no article; other dates or links are no edit."""
+    site.show("/a", [Entry(title="Calm in Anbar", guid="1", link="http://x.example/1")])
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        site.show(
+            "/a", [Entry(title="Calm in Anbar", guid="1", link="http://x.example/2", when=NOW - timedelta(days=1))]
+        )
+        assert app.polling.poll(every=True).revised == 0
+        site.show("/a", [Entry(title="Ain al-Asad attacked", guid="1")])
+        report = app.polling.poll(every=True)
+        assert (report.articles, report.revised) == (0, 1)
+        assert report.hits > 0
+        (found,) = app.search.find("@ain-al-asad")
+        assert [h[1] for h in app.store.history(found.stored.article.id)] == ["Calm in Anbar", "Ain al-Asad attacked"]
+
+
+def test_a_first_fetch_brings_no_old_news(desk: Workspace, site: Site) -> None:
+    """Of a feed's first fetch only what is younger than two days is news; the rest is stored as a baseline."""
+    old = [replace(e, when=NOW - timedelta(days=3)) for e in entries(1, 2)]
+    site.show("/a", [*old, *entries(3)])
+    with desk.open() as app:
+        app.polling.poll(every=True)
+    assert Counter(stored(desk, "standing")) == {("baseline",): 2, ("news",): 1}
+
+
+def test_a_flood_of_old_items_is_held_until_somebody_releases_it(desk: Workspace, site: Site) -> None:
+    """Thirty new items, most of them weeks old, are stored and searchable, and wait for a person."""
+    site.show("/a", entries(0))
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        desk.clock.move(hours=1)
+        flood = [replace(e, when=NOW - timedelta(days=30)) for e in entries(*range(1, 31))]
+        site.show("/a", [*entries(0), *flood])
+        assert app.polling.poll(every=True).articles == 30
+        assert Counter(stored(desk, "standing")) == {("held",): 30, ("news",): 1}
+        assert len(app.search.find("@ain-al-asad", limit=99)) == 31
+        assert app.store.release_held("a") == 30
+        assert Counter(stored(desk, "standing")) == {("news",): 31}
+
+
+def test_more_feeds_than_a_group_are_all_kept(desk: Workspace, site: Site) -> None:
+    """Seventy feeds, some of them bad, end up in the store with one failure counted for each bad one."""
+    names = [f"f{n}" for n in range(70)]
+    for n, name in enumerate(names):
+        site.show(f"/{name}", entries(n, name=name))
+    for n in (3, 40, 69):
+        site.pages[f"/f{n}"] = Answer(status=(404, 500, 200)[n % 3], body=b"no feed", content_type="text/html")
+    desk.feeds({name: f"{site.base}/{name}" for name in names})
+    with desk.open() as app:
+        report = app.polling.poll(every=True)
+        failing = [f for f, s in app.store.states().items() if s.failures]
+    assert (report.feeds, report.fetched, report.failed, report.articles) == (70, 67, 3, 67)
+    assert sorted(failing) == ["f3", "f40", "f69"]
+    assert len({sentence for _, _, sentence in report.failures}) >= 2
+
+
+def test_a_feed_that_hangs_keeps_the_news_of_others_from_nobody(desk: Workspace, site: Site) -> None:
+    """What the other feeds brought is stored while one feed still keeps us waiting."""
+    hold = threading.Event()
+    desk.feeds({"a": f"{site.base}/a", "slow": f"{site.base}/slow"})
+    site.show("/a", entries(1))
+    site.pages["/slow"] = lambda: Answer(hold=hold)
+    with desk.open() as app:
+        poll = threading.Thread(target=app.polling.poll, kwargs={"every": True})
+        poll.start()
+        kept = until(lambda: len(stored(desk, "id")) == 1, seconds=10)
+        waiting = poll.is_alive()
+        hold.set()
+        poll.join(20)
+    assert kept
+    assert waiting
+
+
+def test_two_polls_at_once_share_the_work(desk: Workspace, site: Site) -> None:
+    """A feed that another process is polling is left to it."""
+    hold = threading.Event()
+    site.pages["/a"] = lambda: Answer(hold=hold)
+    with desk.open() as first, desk.open() as second:
+        poll = threading.Thread(target=first.polling.poll, kwargs={"every": True})
+        poll.start()
+        assert until(lambda: site.asked["/a"] == 1)
+        assert second.polling.poll(every=True).feeds == 0
+        hold.set()
+        poll.join(20)
+    assert site.asked["/a"] == 1
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(desk: Workspace, site: Site) -> None:
+    """After a 429 with Retry-After even a poll of all feeds leaves the feed alone until then."""
+    site.pages["/a"] = Answer(status=429, headers={"Retry-After": "3600"})
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        desk.clock.move(minutes=50)
+        site.show("/a", entries(1))
+        app.polling.poll(every=True)
+        assert site.asked["/a"] == 1
+        desk.clock.move(minutes=30)
+        assert app.polling.poll(every=True).articles == 1
+
+
+def test_a_permanent_redirect_is_told_and_keeps_the_articles(desk: Workspace, site: Site) -> None:
+    """A 301 is followed, remembered for people, and makes no article new."""
+    site.show("/a", entries(1))
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        site.show("/new", entries(1, 2))
+        site.pages["/a"] = Answer(status=301, headers={"Location": "/new"})
+        assert app.polling.poll(every=True).articles == 1
+        assert app.store.states()["a"].moved_to == f"{site.base}/new"
+
+
+def test_a_failed_feed_comes_back_with_nothing_lost(desk: Workspace, site: Site) -> None:
+    """Failures are counted and end with the first good answer; the ETag is never ahead of the articles."""
+    site.pages["/a"] = Answer(status=500)
+    with desk.open() as app:
+        for _ in range(3):
+            app.polling.poll(every=True)
+        state = app.store.states()["a"]
+        assert (state.failures, bool(state.last_error), state.last_ok) == (3, True, None)
+        site.show("/a", entries(1, 2), ETag='"1"')
+        assert app.polling.poll(every=True).articles == 2
+        state = app.store.states()["a"]
+    assert (state.failures, state.last_error, state.etag) == (0, "", '"1"')
+
+
+def test_a_store_that_cannot_be_written_keeps_the_feed_due(
+    desk: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When saving fails the lease is given back and the next poll brings everything, whatever the ETag says."""
+    site.show("/a", entries(1), ETag='"1"')
+
+    def full(batches: Sequence[Batch]) -> Saved:
+        raise TemporaryError(f"the disk is full ({len(batches)} batches)")
+
+    with desk.open() as app:
+        with monkeypatch.context() as broken:
+            broken.setattr(app.store, "save", full)
+            with pytest.raises(TemporaryError):
+                app.polling.poll()
+        assert app.polling.poll().articles == 1
+
+
+class Calm:
+    """A fetcher that fails every feed as told."""
+
+    def __init__(self, failed: Failed) -> None:
+        """Keep the failure."""
+        self.failed = failed
+
+    async def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+        """One failure per feed."""
+        for feed, _ in feeds:
+            yield feed, self.failed
+
+
+def test_what_was_said_of_a_failure_reaches_the_report(desk: Workspace) -> None:
+    """The report names feed, kind and sentence of each failure."""
+    with desk.open() as app:
+        polling = replace(app.polling, fetcher=Calm(Failed(kind="dns", message="has no address")))
+        assert polling.poll(every=True).failures == [("a", "dns", "has no address")]
+
+
+def article(number: int, *, guid: str, words: str = "", seen: datetime = NOW) -> Article:
+    """An article with a link of its own."""
+    return Article(id=guid, feed="a", url=f"http://x.example/{number}", title="t", seen=seen, revision=words or "r")
+
+
+POLLED = FeedState(feed="a", last_ok=NOW)
+
+
+def test_new_guids_on_known_links_are_known_articles() -> None:
+    """When nearly all that seems new has a known link, the link decides from now on, edits included."""
+    found = [article(n, guid=f"new{n}", words=f"edit{n}") for n in range(5)]
+    stored_links = {f"http://x.example/{n}": (f"old{n}", "r") for n in range(5)}
+
+    same, identity = recognised(found, {}, stored_links, POLLED)
+
+    assert identity == "link"
+    assert [a.id for a in same] == [f"old{n}" for n in range(5)]
+
+
+def test_a_link_that_all_items_share_tells_nothing() -> None:
+    """Items that all point to one page stay apart by their GUIDs."""
+    found = [replace(article(0, guid=f"new{n}"), title=f"{n}") for n in range(5)]
+
+    same, identity = recognised(found, {}, {"http://x.example/0": ("old", "r")}, POLLED)
+
+    assert identity == "guid"
+    assert [a.id for a in same] == [f"new{n}" for n in range(5)]
+
+
+def test_many_new_items_are_new() -> None:
+    """Unknown links make new articles however many there are, and one edited known link alone makes no churn."""
+    found = [article(n, guid=f"new{n}", words="edited") for n in range(10)]
+
+    same, identity = recognised(found, {}, {"http://x.example/3": ("old3", "r")}, POLLED)
+
+    assert identity == "guid"
+    assert [a.id for a in same] == [a.id for a in found]
