@@ -48,7 +48,9 @@ class Spent:
 def arguments(about: str | None) -> argparse.ArgumentParser:
     """A parser that knows --quick."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: proves that the script runs, measures nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: proves that the script runs, measures nothing"
+    )
     return parser
 
 
@@ -148,9 +150,7 @@ def articles(limit: int) -> list[Article]:
     for number, row in enumerate(rows(limit)):
         title, text = str(row.get("title") or ""), str(row.get("text") or row.get("summary") or "")
         lang = normal(str(row.get("lang") or "")) or language(title, text)
-        found.append(
-            Article(id=str(number), feed="archive", title=title, text=text, lang=lang, seen=datetime.now(UTC))
-        )
+        found.append(Article(id=str(number), feed="archive", title=title, text=text, lang=lang, seen=datetime.now(UTC)))
     return found
 
 

@@ -1,6 +1,6 @@
 """The peers, run by the interpreter of an environment of their own; needs nothing of this project.
 
-    python peers.py reader-add DB < URLS      python peers.py reader-update DB      python peers.py aho FOLDER
+python peers.py reader-add DB < URLS      python peers.py reader-update DB      python peers.py aho FOLDER
 """
 
 from __future__ import annotations

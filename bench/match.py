@@ -1,0 +1,179 @@
+"""Matching on one core: the shipped watchlists, made names from 1,000 to 100,000, and rules that do not fire.
+
+Beside str.translate with pyahocorasick when READER_PYTHON names an interpreter that has it: interleaved, medians.
+MB are millions of UTF-8 bytes of title and text.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from common import BENCH, PEERS, arguments, articles, figure, median, megabytes, note
+
+from monitor.app import shipped
+from monitor.match import Matcher, compile_watchlists
+from monitor.model import Article
+from monitor.text import letters
+from monitor.watchlists import Entity, Mark, Rule, WatchlistFile, load
+
+MARK = Mark(file="made.yaml", line=1, column=1)
+_LATIN = ("ba", "qer", "zo", "mil", "tar", "shev", "ku", "dran", "vel", "hum", "gis", "pol", "nek", "raf", "yur", "obe")
+_ARABIC = ("با", "قر", "زو", "مل", "تار", "شف", "كو", "دران", "فل", "هم", "غس", "بول", "نك", "راف", "يور", "وب")
+
+
+def names(count: int) -> list[str]:
+    """Made names of two words that hardly any text holds, half of them in Arabic letters; always the same."""
+    chance = random.Random(7)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        parts = _ARABIC if len(found) % 2 else _LATIN
+        first, last = ("".join(chance.choices(parts, k=3)) for _ in range(2))
+        found[f"{first} {last}"] = None
+    return list(found)
+
+
+def watchlist(wanted: Sequence[str], rules: int = 0) -> WatchlistFile:
+    """A watchlist of made names; its rules ask for two of them near each other."""
+    entities = tuple(Entity(id=f"made-{n}", kind="person", name=name, mark=MARK) for n, name in enumerate(wanted))
+    asked = tuple(
+        Rule(
+            id=f"rule-{n}",
+            title=f"Rule {n}",
+            level="normal",
+            query=f"@made-{n} NEAR/10 (@made-{n + 1} OR attack*)",
+            query_mark=MARK,
+            mark=MARK,
+        )
+        for n in range(rules)
+    )
+    return WatchlistFile(
+        id="made", title="Made", file="made.yaml", rev="0" * 12, source="", entities=entities, rules=asked
+    )
+
+
+def built(files: Sequence[WatchlistFile]) -> tuple[Matcher, float]:
+    """A matcher and the seconds that it took to compile."""
+    began = time.perf_counter()
+    compiled = compile_watchlists(files, examples=False)
+    assert not compiled.problems, compiled.problems[0]
+    return compiled.matcher, time.perf_counter() - began
+
+
+def timed(matcher: Matcher, texts: Sequence[Article]) -> float:
+    """Seconds of processor time for one pass."""
+    began = time.process_time()
+    matcher.match(texts)
+    return time.process_time() - began
+
+
+def real(texts: Sequence[Article], rounds: int) -> None:
+    """The shipped watchlists over real text, where many names are met."""
+    matcher, seconds = built(load(shipped() / "watchlists").files)
+    found = matcher.match(texts)
+    took = median([timed(matcher, texts) for _ in range(rounds)])
+    figure("shipped watchlists, compile", seconds, "s")
+    figure("shipped watchlists, match", megabytes(texts) / took, "MB/s")
+    figure("shipped watchlists, match", len(texts) / took, "articles/s")
+    figure("shipped watchlists, mentions", sum(len(m.mentions) for m in found) / len(found), "an article")
+    figure("shipped watchlists, hits", sum(len(m.hits) for m in found) / len(found), "an article")
+    figure("shipped watchlists, hits of rules", sum(h.rule is not None for m in found for h in m.hits), "in all")
+
+
+def few(texts: Sequence[Article], sizes: Sequence[int], rounds: int) -> None:
+    """Made names over the same text, where few are met; the middle size beside the peer."""
+    size = megabytes(texts)
+    took: dict[int, float] = {}
+    for count in sizes:
+        wanted = names(count)
+        matcher, seconds = built([watchlist(wanted)])
+        if count == sizes[len(sizes) // 2]:
+            took[count] = beside_peer(matcher, wanted, texts, rounds)
+        else:
+            took[count] = median([timed(matcher, texts) for _ in range(rounds)])
+        figure(f"{count:,} made names, compile", seconds, "s")
+        figure(f"{count:,} made names, match", size / took[count], "MB/s")
+        figure(f"{count:,} made names, match", len(texts) / took[count], "articles/s")
+    figure(f"time for {sizes[-1]:,} names", took[sizes[-1]] / took[sizes[0]], f"times that for {sizes[0]:,}")
+
+
+def beside_peer(matcher: Matcher, wanted: Sequence[str], texts: Sequence[Article], rounds: int) -> float:
+    """Seconds of one pass, the peer's passes in between."""
+    if not PEERS:
+        note("READER_PYTHON names no interpreter that has pyahocorasick: no ratio")
+        return median([timed(matcher, texts) for _ in range(rounds)])
+    ours, theirs = [], []
+    with peer(wanted, texts) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        build = json.loads(process.stdout.readline())["build"]
+        for _ in range(rounds):
+            ours.append(timed(matcher, texts))
+            process.stdin.write("\n")
+            process.stdin.flush()
+            theirs.append(json.loads(process.stdout.readline())["seconds"])
+    size = megabytes(texts)
+    figure(f"{len(wanted):,} made names, pyahocorasick compile", build, "s")
+    figure(
+        f"{len(wanted):,} made names, beside the peer",
+        size / median(ours),
+        "MB/s",
+        size / median(theirs),
+        of="translate + pyahocorasick",
+    )
+    return median(ours)
+
+
+@contextmanager
+def peer(wanted: Sequence[str], texts: Sequence[Article]) -> Iterator[subprocess.Popen[str]]:
+    """The peer, its automaton built; each line that it reads makes it search all texts once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plain = {
+            code: letters.plain(chr(code)) for code in (*range(0x250), *range(0x600, 0x700), *range(0x2000, 0x2070))
+        }
+        (folder / "table.json").write_text(json.dumps(plain))
+        (folder / "texts.json").write_text(json.dumps([f"{a.title}\n{a.text}" for a in texts]))
+        (folder / "names.json").write_text(json.dumps(list(wanted)))
+        command = [PEERS, str(BENCH / "peers.py"), "aho", str(folder)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+            try:
+                yield process
+            finally:
+                process.terminate()
+
+
+def silent(texts: Sequence[Article], count: int, rules: int, rounds: int) -> None:
+    """What rules cost that never fire."""
+    wanted = names(count)
+    bare, _ = built([watchlist(wanted)])
+    ruled, seconds = built([watchlist(wanted, rules)])
+    without = median([timed(bare, texts) for _ in range(rounds)])
+    figure(f"{rules:,} silent rules, compile", seconds, "s")
+    figure(
+        f"{rules:,} silent rules, match", median([timed(ruled, texts) for _ in range(rounds)]), "s", without, of="none"
+    )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = arguments(__doc__)
+    parser.add_argument("--articles", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    count, rounds = (60, 1) if asked.quick else (asked.articles, asked.rounds)
+    texts = articles(count)
+    note(f"{len(texts):,} articles, {megabytes(texts):.1f} MB")
+    real(texts, rounds)
+    few(texts, (50, 100, 200) if asked.quick else (1_000, 10_000, 100_000), rounds)
+    silent(texts, *((100, 20) if asked.quick else (10_000, 1_000)), rounds)
+
+
+if __name__ == "__main__":
+    main()
