@@ -90,8 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("monitor: interrupted", err=True)
         code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
+    except SystemExit:  # click's answer to a reader that closed the pipe, as `head` does
         code = 0
     except Exception as error:
         if os.environ.get("MONITOR_DEBUG"):

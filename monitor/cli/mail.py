@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -165,7 +165,7 @@ def _key(app: App, desk: Desk, day: str) -> DigestKey:
     made = [s for _, d, s, _, _ in app.store.digests(desk.id) if d == wanted.isoformat() and not s.startswith("flash-")]
     if made and wanted < _today(app, desk):
         return DigestKey(desk=desk.id, day=wanted, slot=max(made))
-    clock = f"{datetime.now(ZoneInfo(desk.zone)):%H:%M}"
+    clock = f"{app.clock().astimezone(ZoneInfo(desk.zone)):%H:%M}"
     passed = [at for at in desk.at if at <= clock]
     return DigestKey(desk=desk.id, day=wanted, slot=max(passed) if passed else desk.at[0])
 
