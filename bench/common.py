@@ -30,6 +30,12 @@ ARCHIVE = SHARED / "corpus" / "articles"
 PEERS = os.environ.get("READER_PYTHON", "")
 """The interpreter of an environment with the peers in it: pip install reader pyahocorasick."""
 
+LIGHT = """watchlist: light
+title: A few names
+level: normal
+entities:
+  iraq: {kind: state, name: Iraq, names: {tr: [Irak], ar: [العراق], fa: [عراق]}, from: for the figures}
+"""
 _MEGABYTE = 1_000_000
 
 
@@ -86,9 +92,15 @@ def monitor() -> list[str]:
     return [sys.executable, "-m", "monitor"]
 
 
-def workspace(folder: Path, *, settings: dict[str, Any] | None = None, feeds: Sequence[Any] = ()) -> Path:
-    """Lay out a workspace and return its monitor.yaml; JSON is YAML."""
+def workspace(
+    folder: Path, *, settings: dict[str, Any] | None = None, feeds: Sequence[Any] = (), light: bool = False
+) -> Path:
+    """Lay out a workspace and return its monitor.yaml; JSON is YAML. A light one has a single small watchlist."""
     lay_out(folder)
+    if light:
+        for path in (folder / "watchlists").glob("*.yaml"):
+            path.unlink()
+        (folder / "watchlists" / "light.yaml").write_text(LIGHT, "utf-8")
     config = folder / "monitor.yaml"
     if settings is not None:
         config.write_text(json.dumps(settings), "utf-8")

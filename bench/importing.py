@@ -48,7 +48,7 @@ def main() -> None:
         note("the archives of ../shared are not there: made articles are loaded")
     with tempfile.TemporaryDirectory() as name:
         packed, count = archive(Path(name), 60 if asked.quick else asked.articles)
-        load(workspace(asked.into or Path(name) / "workspace"), packed, count)
+        load(workspace(asked.into or Path(name) / "workspace", light=asked.quick), packed, count)
 
 
 if __name__ == "__main__":

@@ -97,14 +97,14 @@ def stored(folder: Path) -> tuple[int, int]:
     return count, count if revisions == 1 and least else 0
 
 
-def race(place: Farm, folder: Path, feeds: int, rounds: int) -> Costs:
+def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool = False) -> Costs:
     """Every mode for every racer, racers alternating; each ends a mode with all entries stored."""
     costs: Costs = defaultdict(list)
     urls = place.urls(feeds)
     for number in range(rounds):
         place.ask("/_ctl?mode=auto&gen=0")
         racers = {"monitor": folder / f"monitor-{number}"}
-        workspace(racers["monitor"], settings=settings(place.port), feeds=listed(urls))
+        workspace(racers["monitor"], settings=settings(place.port), feeds=listed(urls), light=light)
         if PEERS:
             racers["reader"] = folder / f"reader-{number}.sqlite"
             add = [PEERS, str(BENCH / "peers.py"), "reader-add", str(racers["reader"])]
@@ -154,15 +154,19 @@ def show(costs: Costs, feeds: int) -> None:
     for mode in MODES:
         ours, peer = costs["monitor", mode], costs.get(("reader", mode), [])
         name = f"poll {feeds} feeds, {mode}"
-        for what, unit, value in (
-            ("processor", "CPU-s", lambda s: s.cpu),
-            ("wall", "s", lambda s: s.wall),
-            ("peak of a process", "MB", lambda s: s.peak / 1e6),
+        for what, unit, key in (
+            ("processor", "CPU-s", "cpu"),
+            ("wall", "s", "wall"),
+            ("peak of a process", "MB", "peak"),
         ):
-            theirs = median([value(s) for s in peer]) if peer else None
-            figure(f"{name}, {what}", median([value(s) for s in ours]), unit, theirs, of="reader")
-    cold = median([s.cpu for s in costs["monitor", "cold"]])
-    figure("one new each, processor", median([s.cpu for s in costs["monitor", NEW]]), "CPU-s", cold, of="the cold run")
+            figure(f"{name}, {what}", middle(ours, key), unit, middle(peer, key) if peer else None, of="reader")
+    cold = middle(costs["monitor", "cold"], "cpu")
+    figure("one new each, processor", middle(costs["monitor", NEW], "cpu"), "CPU-s", cold, of="the cold run")
+
+
+def middle(costs: list[Spent], key: str) -> float:
+    """The median of one kind of cost; memory in megabytes."""
+    return median([float(getattr(cost, key)) for cost in costs]) / (1e6 if key == "peak" else 1)
 
 
 def among_bad(place: Farm, folder: Path, good: int, bad: int, deadline: float) -> None:
@@ -193,10 +197,10 @@ def _good(db: sqlite3.Connection, good: int) -> int:
     return int(db.execute(counted, (wanted,)).fetchone()[0])
 
 
-def samples(folder: Path) -> None:
+def samples(folder: Path, *, light: bool = False) -> None:
     """The same on the sample feeds, when the feed farm is not there."""
     with SampleFarm(now=datetime.now(UTC)) as place:
-        config = workspace(folder, settings=settings(place.port), feeds=place.feeds())
+        config = workspace(folder, settings=settings(place.port), feeds=place.feeds(), light=light)
         for number, mode in enumerate(("cold", "304", "some new")):
             if mode == "some new":
                 place.step()
@@ -220,13 +224,13 @@ def main() -> None:
         folder = Path(name)
         if not FARM.is_file():
             note("the feed farm of ../shared is not there: the sample feeds are polled, without a peer")
-            samples(folder)
+            samples(folder, light=asked.quick)
             return
         if not PEERS:
             note("READER_PYTHON names no interpreter that has reader: no ratios")
         with farm(feeds) as place:
             if asked.only != "bad":
-                show(race(place, folder, feeds, rounds), feeds)
+                show(race(place, folder, feeds, rounds, light=asked.quick), feeds)
             if asked.only != "race" and not asked.quick:
                 among_bad(place, folder / "bad", 100, 28, 60)
 
