@@ -146,7 +146,7 @@ def _context(codes: Array) -> None:
 
 def _beside(codes: Array, places: Array, step: int) -> Array:
     """The next places, to the left (-1) or right (1), that hold a sign: marks that stand apart are passed over."""
-    found = np.clip(places + step, 0, len(codes) - 1)
+    found = (places + step) % len(codes)  # beyond both ends lies the SEGMENT of the other
     for _ in range(_MOST_MARKS):
         gone = codes[found] == DELETE
         if not gone.any():
