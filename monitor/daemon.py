@@ -26,7 +26,7 @@ PATIENCE = timedelta(minutes=5)
 """How long the first digest after a start waits for the first poll."""
 
 MAIL_TICK = 20.0
-"""Seconds between two looks at the mail that is due: a flash is out within a minute of its storing."""
+"""Most seconds between two looks at the mail that is due: a flash is out within a minute of its storing."""
 
 logger = logging.getLogger("monitor")
 
@@ -59,7 +59,7 @@ def _scheduler(watch: Watch, tick: float) -> BackgroundScheduler:
     )
     start = datetime.now().astimezone()
     scheduler.add_job(watch.guarded(watch.poll), "interval", seconds=tick, next_run_time=start)
-    scheduler.add_job(watch.guarded(watch.mail), "interval", seconds=MAIL_TICK, next_run_time=start)
+    scheduler.add_job(watch.guarded(watch.mail), "interval", seconds=min(MAIL_TICK, tick), next_run_time=start)
     return scheduler
 
 
