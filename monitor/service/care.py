@@ -32,13 +32,14 @@ def examine(
     store: Store, editorial: Editorial, channel: FileChannel | SmtpChannel, clock: Clock, *, quick: bool
 ) -> list[Finding]:
     """Look at everything that can be ill; `quick` only at the store and the sign of life."""
-    found = [_alive(store, clock())]
     if quick:
-        return found
+        return [_alive(store, clock())]
     damage = store.check()
+    if damage:  # whatever else is read of it cannot be trusted
+        return [Finding(what="store", ok=False, sentence=damage[0])]
     count = store.counts()
     sound = f"{count.articles} articles, {count.hits} hits, {count.size / 1e6:.1f} MB, sound"
-    found.append(Finding(what="store", ok=not damage, sentence=damage[0] if damage else sound))
+    found = [_alive(store, clock()), Finding(what="store", ok=True, sentence=sound)]
     try:
         force = editorial.current()
     except ConfigError as error:
