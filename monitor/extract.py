@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from monitor.model import Article, Feed, FeedState, Item
 from monitor.text.language import language, normal
-from monitor.text.plain import one_line, plain_text
+from monitor.text.plain import one_line, plain_text, whole
 
 MOST_TITLE, MOST_TEXT, MOST_URL = 1_000, 200_000, 2_048
 """Code points that are kept. The longest of 117,000 real articles has 62,000."""
@@ -129,7 +129,7 @@ def _identity(item: Item, guids: Counter[str], links: Counter[str], identity: st
 def _article(feed: Feed, item: Item, identity: str, seen: datetime) -> Article:
     title = one_line(item.title)[:MOST_TITLE]
     text = body(plain_text(item.summary), plain_text(item.html))[:MOST_TEXT]
-    url = item.url.strip()
+    url = whole(item.url).strip()
     return Article(
         id=article_id(feed.id, identity),
         feed=feed.id,
@@ -139,9 +139,9 @@ def _article(feed: Feed, item: Item, identity: str, seen: datetime) -> Article:
         text=text,
         lang=language(title, text, prior=normal(feed.lang) or normal(item.lang)),
         published=item.published,
-        published_raw=item.published_raw[:200],
+        published_raw=whole(item.published_raw)[:200],
         seen=seen,
-        guid=item.guid[:MOST_URL],
+        guid=whole(item.guid)[:MOST_URL],
         authors=tuple(one_line(a)[:200] for a in item.authors[:10]),
         revision=revision(title, text),
         source=feed.title or feed.id,

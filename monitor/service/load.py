@@ -22,7 +22,7 @@ from monitor.model import Article, Batch
 from monitor.ports import Clock, Store
 from monitor.service.edit import InForce
 from monitor.text.language import language, normal
-from monitor.text.plain import one_line, plain_text
+from monitor.text.plain import one_line, plain_text, whole
 from monitor.watchlists import slugged
 
 GROUP = 2_000
@@ -195,7 +195,7 @@ def _from_row(row: dict[str, Any], now: datetime) -> Article | None:
 
 def _text(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    return whole(value) if isinstance(value, str) else "" if value is None else whole(str(value))
 
 
 def _date(raw: str) -> datetime | None:
