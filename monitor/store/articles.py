@@ -72,7 +72,8 @@ def by_link(db: sqlite3.Connection, feed: str, links: Collection[str]) -> dict[s
 def prefold(stored: dict[str, str], batches: Sequence[Batch]) -> Folded:
     """The folded texts of the articles that are not stored as they are."""
     wanted = [a for batch in batches for a in batch.articles if stored.get(a.id) != a.revision]
-    return {(a.id, a.revision): folded.text(a.title, a.text) for a in wanted}
+    texts = folded.texts([(a.title, a.text) for a in wanted])
+    return {(a.id, a.revision): text for a, text in zip(wanted, texts, strict=True)}
 
 
 def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: datetime) -> Saved:
