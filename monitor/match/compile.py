@@ -110,9 +110,9 @@ def _watch(
 
 
 def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
-    vocabulary.add(entity.name, Use(leaf=number, lang="en"))
-    for name in entity.names:
-        vocabulary.add(name.text, Use(leaf=number, lang=name.lang))
+    for lang, spelling in (("en", entity.name), *((name.lang, name.text) for name in entity.names)):
+        vocabulary.add(spelling, Use(leaf=number, lang=lang))
+        vocabulary.sounding.append((number, lang, spelling))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
-import daachorse
-
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Found, Miss, Watched, resolve
-from monitor.match.scan import Places, Text, scan
+from monitor.match.scan import Places, Scanner, Text
+from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
 from monitor.model import Article, Feed, Hit, Level, Matched, Mention, Stored
@@ -57,9 +56,8 @@ class Matcher:
         self.files = tuple(files)
         self.feeds = {f.id: f for f in feeds}
         self.rev = combined_revision(files)
-        patterns = list(vocabulary.uses) or [b"\x00"]
-        self._uses = [tuple(vocabulary.uses.get(p, ())) for p in patterns]
-        self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
+        self.sounds = Sounds(vocabulary.sounding)
+        self._scanner = Scanner(vocabulary.uses, self.sounds)
         self._witness = Witness(vocabulary)
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
@@ -76,13 +74,13 @@ class Matcher:
             part = articles[first : first + BATCH]
             found.extend(
                 self._matched(text, places) if places else Matched(article=text.article.id, lang=text.article.lang)
-                for text, places in scan(self._automaton, self._uses, part)
+                for text, places in self._scanner.scan(part)
             )
         return found
 
     def views(self, articles: Sequence[Article], stored: Sequence[Stored] | None = None) -> list[ArticleView]:
         """The articles as the evaluator sees them, mentions resolved: for search, explain and marks."""
-        scanned = scan(self._automaton, self._uses, articles)
+        scanned = self._scanner.scan(articles)
         facts: Sequence[Stored | None] = stored if stored is not None else [None] * len(articles)
         return [self._view(text, places, fact) for (text, places), fact in zip(scanned, facts, strict=True)]
 

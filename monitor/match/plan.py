@@ -54,7 +54,9 @@ def _leaves(leaves: Sequence[int], matcher: Matcher, rev: str) -> Plan:
     text = _any_of(t for group in texts for t in group)
     if not entities:
         return text
-    return Mentioned(entities=entities, rev=rev, text=text)
+    # a name found by its sound stands in no index of words: articles not matched with this revision are all looked at
+    sounding = any(n in matcher.sounds.leaves for n in leaves)
+    return Mentioned(entities=entities, rev=rev, text=Everything() if sounding else text)
 
 
 def _with_shorts(leaf: int, matcher: Matcher) -> list[int]:

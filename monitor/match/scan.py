@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
 import daachorse
 
+from monitor.match.sounds import Sounding, Sounds
 from monitor.match.vocabulary import ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, Folded, fold, fold_batch, widened
 from monitor.text.affixes import affixes
 from monitor.text.letters import DATA
+from monitor.text.sound import is_latin
 
 Places = dict[int, list[tuple[int, int]]]
 """Leaf -> (start, end) in the folded batch, in order of start."""
+
+_PARTED = re.compile(r"[^\w\s\u200c\u200d\u064b-\u0655" + re.escape(DATA["apostrophes"]) + r"-]|\n")
+"""A sign between two words that belong to different names: "Israel. Salami"."""
 
 _DIGITS = frozenset(b"0123456789")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
@@ -56,36 +62,67 @@ class Text:
         return any(c in _APOSTROPHES for c in self.letters(field)[before + 1 : after])
 
 
-def scan(
-    automaton: daachorse.DoubleArrayAhoCorasick, uses: Sequence[Sequence[Use]], articles: Sequence[Article]
-) -> list[tuple[Text, Places]]:
-    """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
-    data, bounds = fold_batch([field for a in articles for field in (a.title, a.text)])
-    edges = bounds.tolist()
-    texts = [Text(a, data, (edges[2 * n], edges[2 * n + 1], edges[2 * n + 2])) for n, a in enumerate(articles)]
-    found: list[tuple[Text, Places]] = [(text, {}) for text in texts]
-    current, until = -1, -1
-    for start, end, pattern in automaton.find_overlapping(data):
-        first = start + 1 if data[start] == SPACE else start
-        if data[end] > SPACE:
-            loose = [use for use in uses[pattern] if use.affixed or use.star]
-            if not loose:
-                continue
-        else:
-            loose = None
-        if end > until:
-            current = (bisect_right(edges, start) - 1) // 2
-            until = edges[2 * current + 2]
-        text, places = found[current]
-        for use in loose or uses[pattern]:
-            if _stands(text, use, first, end):
-                last = _word_end(data, end) if use.star and data[end] > SPACE else end
-                begin = first - 2 if use.article and data.startswith(ARTICLE, first - 2) else first
-                places.setdefault(use.leaf, []).append((begin, last))
-    for _, places in found:
-        for spans in places.values():
-            spans.sort()
-    return found
+class Scanner:
+    """The compiled patterns: names by their letters, and names by their sound."""
+
+    def __init__(self, uses: Mapping[bytes, Sequence[Use]], sounds: Sounds) -> None:
+        patterns = list(uses) or [b"\x00"]
+        self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
+        self._uses = [tuple(uses.get(p, ())) for p in patterns]
+        self._sounds = sounds
+
+    def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
+        """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
+        data, bounds = fold_batch([field for a in articles for field in (a.title, a.text)])
+        edges = bounds.tolist()
+        texts = [Text(a, data, (edges[2 * n], edges[2 * n + 1], edges[2 * n + 2])) for n, a in enumerate(articles)]
+        found: list[tuple[Text, Places]] = [(text, {}) for text in texts]
+        self._by_letters(data, edges, found)
+        self._by_sound(data, edges, found)
+        for _, places in found:
+            for spans in places.values():
+                spans.sort()
+        return found
+
+    def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
+        current, until = -1, -1
+        for start, end, pattern in self._automaton.find_overlapping(data):
+            first = start + 1 if data[start] == SPACE else start
+            uses = self._uses[pattern]
+            if data[end] > SPACE:
+                uses = tuple(use for use in uses if use.affixed or use.star)
+                if not uses:
+                    continue
+            if end > until:
+                current = (bisect_right(edges, start) - 1) // 2
+                until = edges[2 * current + 2]
+            text, places = found[current]
+            for use in uses:
+                if _stands(text, use, first, end):
+                    last = _word_end(data, end) if use.star and data[end] > SPACE else end
+                    begin = first - 2 if use.article and data.startswith(ARTICLE, first - 2) else first
+                    places.setdefault(use.leaf, []).append((begin, last))
+
+    def _by_sound(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
+        for field, name, start, end in self._sounds.find(data, edges):
+            text, places = found[field // 2]
+            known = any(a < end and start < b for a, b in places.get(name.leaf, ()))
+            if not known and _sounds_there(text, name, start, end):
+                places.setdefault(name.leaf, []).append((start, end))
+
+
+def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
+    """Whether a name that agrees in sound is one here: its ending, its capital, no sign that parts its words."""
+    suffix = text.data[end : _word_end(text.data, end)] if text.data[end] > SPACE else b""
+    if suffix and not _suffixed(text, Use(leaf=name.leaf, lang=name.lang, long=True), suffix, start, end):
+        return False
+    field, first, last = text.original(start, end)
+    letters = text.letters(field)
+    if _PARTED.search(letters, first, last):
+        return False
+    if not is_latin(name.bare):
+        return text.article.lang == "ckb"
+    return not letters[first].islower() or letters.islower()
 
 
 def _stands(text: Text, use: Use, start: int, end: int) -> bool:

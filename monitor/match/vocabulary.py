@@ -115,6 +115,8 @@ class Vocabulary:
         self.forms: list[list[Form]] = []
         """Per leaf, how it may be written: what the index is asked for."""
         self.uses: dict[bytes, list[Use]] = {}
+        self.sounding: list[tuple[int, str, str]] = []
+        """(entity leaf, language, spelling) of the names that may also be found by their sound."""
         self._numbers: dict[Leaf, int] = {}
 
     def leaf(self, kind: LeafKind, name: str, number: int = 0) -> int:

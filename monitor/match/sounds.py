@@ -1,0 +1,171 @@
+"""Names found by their sound: spellings that nobody listed, of names that Arabic and Latin letters write alike.
+
+Only a name that one of the entity's Arabic spellings confirms (the same consonants) is looked for by sound: "Qais
+al-Khazali" is, "Democratic Union Party" is not. Candidates come from one pass over the consonants of the batch, and
+count when their vowels agree, their edges are words, and, in Latin letters, they begin with a capital.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import daachorse
+import numpy as np
+
+from monitor.text import SEGMENT, words
+from monitor.text import sound as by_sound
+from monitor.text.letters import CODES
+
+LEAST_TOGETHER = 4
+"""Consonants that a Latin name of two words needs; "Ain Asad" has three and sounds like "in Assad"."""
+
+LEAST_ALONE = 5
+"""Consonants of a single Latin word: Peshmerga has five. Shorter ones are other words too often."""
+
+LEAST_ARABIC = 5
+"""Consonants of a name of two words in Arabic letters. These are compared in Sorani texts only, where Arabic and
+Persian names are written by ear: in Arabic texts 40 of 45 finds by sound were other words."""
+
+LEAST_JOINED = 6
+"""Consonants of a name of two words that is written as one."""
+
+_LONGEST_SUFFIX = 8
+_MOST_WORDS = 5
+_AL = bytes((CODES["ا"], CODES["ل"]))
+_LATIN_ARTICLES = (b"al", b"el", b"ul")
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """One name as it is compared: its words joined, without and with articles."""
+
+    leaf: int
+    lang: str
+    bare: bytes
+    whole: bytes
+    words: int
+    """How many, articles left out."""
+    consonants: int
+
+
+class Sounds:
+    """All names that are looked for by sound."""
+
+    def __init__(self, names: Iterable[tuple[int, str, str]]) -> None:
+        """`names` holds (entity leaf, language, spelling)."""
+        found: dict[bytes, list[Sounding]] = {}
+        for leaf, lang, tokens in _confirmed(names):
+            bare = [t for t in tokens if not _is_article(t)]
+            name = Sounding(
+                leaf, lang, b"".join(bare), b"".join(tokens), len(bare), len(by_sound.skeleton(b"".join(bare)))
+            )
+            for pattern in _patterns(bare):
+                rows = found.setdefault(pattern, [])
+                if name not in rows:
+                    rows.append(name)
+        self.leaves = frozenset(name.leaf for rows in found.values() for name in rows)
+        """Entities that may be mentioned in a spelling that no index of words can be asked for."""
+        self._patterns = list(found)
+        self._names = [tuple(found[p]) for p in self._patterns]
+        self._automaton = daachorse.DoubleArrayAhoCorasick(self._patterns) if found else None
+
+    def __len__(self) -> int:
+        """Number of patterns."""
+        return len(self._patterns)
+
+    def find(self, data: bytes, edges: Sequence[int]) -> Iterator[tuple[int, Sounding, int, int]]:
+        """(number of the field, name, start, end) of every candidate whose sound agrees, in a folded batch.
+
+        `edges` are the positions of the SEGMENT bytes of `data`. What follows `end` in its word must be an affix; the
+        caller knows the article's language and decides.
+        """
+        if self._automaton is None:
+            return
+        skeleton = by_sound.skeleton(data)
+        segments = np.flatnonzero(np.frombuffer(skeleton, dtype=np.uint8) == SEGMENT).tolist()
+        at, places = -1, []
+        for start, end, pattern in self._automaton.find_overlapping(skeleton):
+            segment = bisect_right(segments, start) - 1
+            if segment != at:
+                at = segment
+                places = by_sound.places(data[edges[at] : edges[at + 1] + 1])
+            first = edges[at] + places[start + 1 - segments[at]]
+            last = edges[at] + places[end - 1 - segments[at]]
+            for name in self._names[pattern]:
+                for begin, stop in _agreeing(data, first, last, name):
+                    yield at, name, begin, stop
+
+
+def _confirmed(names: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, tuple[bytes, ...]]]:
+    """The names that are written alike in Latin and in Arabic letters, as folded words."""
+    rows: dict[int, dict[tuple[bytes, ...], str]] = {}
+    for leaf, lang, spelling in names:
+        tokens = tuple(words(spelling))
+        if tokens and len(tokens) <= _MOST_WORDS:
+            rows.setdefault(leaf, {}).setdefault(tokens, lang)
+    for leaf, spellings in rows.items():
+        kin = {
+            tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _is_article(t))) for tokens in spellings
+        }
+        latin = {k for tokens, k in kin.items() if by_sound.is_latin(tokens[0])}
+        arabic = {k for tokens, k in kin.items() if not by_sound.is_latin(tokens[0])}
+        for tokens, lang in spellings.items():
+            if kin[tokens] in latin & arabic and _long_enough(tokens):
+                yield leaf, lang, tokens
+
+
+def _long_enough(tokens: Sequence[bytes]) -> bool:
+    bare = [t for t in tokens if not _is_article(t)]
+    count = len(by_sound.skeleton(b"".join(bare)))
+    if not by_sound.is_latin(tokens[0]):
+        return len(bare) > 1 and count >= LEAST_ARABIC
+    return count >= (LEAST_TOGETHER if len(bare) > 1 else LEAST_ALONE)
+
+
+def _is_article(token: bytes) -> bool:
+    return token in by_sound.ARTICLES
+
+
+def _stem(token: bytes) -> bytes:
+    return token[2:] if token.startswith(_AL) and len(token) > 4 else token
+
+
+def _patterns(bare: Sequence[bytes]) -> set[bytes]:
+    """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
+    between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
+    parts = [by_sound.skeleton(_stem(t)).strip() for t in bare]
+    found = set()
+    for joints in itertools.product(between, repeat=len(parts) - 1):
+        for opening in (b" ", b" l"):
+            joined = opening + parts[0] + b"".join(j + p for j, p in zip(joints, parts[1:], strict=True))
+            found.add(b" " + by_sound.skeleton(joined).strip())
+    return found
+
+
+def _agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:
+    """Places of the words around a candidate that sound like the name: whole, then with the last letters left out."""
+    start, stop = data.rfind(b" ", 0, first) + 1, data.find(b" ", last)
+    tokens = data[start:stop].split(b" ")
+    if len(tokens) > 2 * _MOST_WORDS or any(len(t) == 1 for t in tokens):
+        return
+    bare = [t for t in tokens if not _is_article(t)]
+    if len(bare) != name.words and (
+        not by_sound.is_latin(name.bare) or len(by_sound.skeleton(name.bare)) < LEAST_JOINED
+    ):
+        return
+    wanted = {name.bare, name.whole}
+    ending = tokens[-1]
+    for cut in range(min(_LONGEST_SUFFIX, stop - last - 1, len(ending) - 1) + 1):
+        forms = _forms([*tokens[:-1], ending[: len(ending) - cut]])
+        if any(by_sound.agree(form, w) for form in forms for w in wanted):
+            yield start, stop - cut
+
+
+def _forms(tokens: Sequence[bytes]) -> set[bytes]:
+    """The words joined: as they stand, without articles, without articles glued to them."""
+    bare = [t for t in tokens if not _is_article(t)] or list(tokens)
+    glued = [t[2:] if t.startswith((*_LATIN_ARTICLES, _AL)) and len(t) > 4 else t for t in bare]
+    return {form for form in (b"".join(tokens), b"".join(bare), b"".join(glued)) if form}
