@@ -63,7 +63,7 @@ def compile_query(
     vocabulary = Vocabulary()
     index = Index(files)
     bound = bind(node, query, index, vocabulary)
-    asked = {leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity"}
+    asked = dict.fromkeys(leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity")
     watched = _watch(index, vocabulary, asked, [])
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     return Matcher(vocabulary, watched, owners, (), files, feeds), bound
