@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor import cluster, extract
@@ -18,12 +18,15 @@ from monitor.match import Matcher
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
-from monitor.schedule import next_state
+from monitor.schedule import must_wait, next_state
 from monitor.service.edit import Editorial
 from monitor.service.read import Read
 
 GROUP = 32
 """Fetched feeds that are parsed, matched and written together: one transaction for 32 polls costs a fifth of 32."""
+
+PAUSE = 0.25
+"""Seconds without an answer after which what is there is written."""
 
 LEASE = 600.0
 NEAR = timedelta(days=3)
@@ -81,18 +84,13 @@ class Polling:
         self.store.sync_feeds(list(feeds.values()))
         owner = uuid.uuid4().hex
         states = self.store.claim_due(self.clock(), owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
-        due = {s.feed: s for s in states if s.feed in feeds}
+        due = {s.feed: s for s in states if s.feed in feeds and not must_wait(s, self.clock())}
         report = Report(feeds=len(due))
-        waiting: list[Answer] = []
         try:
-            async for feed, result in self.fetcher.fetch_all([(feeds[i], s) for i, s in due.items()]):
-                waiting.append((feed, due[feed.id], result))
+            async for waiting in _grouped(self.fetcher.fetch_all([(feeds[i], s) for i, s in due.items()])):
+                await asyncio.to_thread(self._take, [(f, due[f.id], r) for f, r in waiting], report)
                 if progress:
-                    progress(report.fetched + report.unchanged + report.failed + len(waiting), len(due))
-                if len(waiting) >= GROUP:
-                    taken, waiting = waiting, []
-                    await asyncio.to_thread(self._take, taken, report)
-            await asyncio.to_thread(self._take, waiting, report)
+                    progress(report.fetched + report.unchanged + report.failed, len(due))
         finally:
             self.store.release(owner)
         report.seconds = time.monotonic() - began
@@ -134,6 +132,7 @@ class Polling:
     def _matched(self, read: Sequence[tuple[Feed, FeedState, Fetched, list[Article]]], now: datetime) -> list[Batch]:
         """Batches of what is new or revised, all feeds of the group matched in one call."""
         known = self.store.known([a.id for *_, found in read for a in found])
+        read = [self._recognised(*one, known) for one in read]
         fresh = [
             [a for a in extract.judged(found, known, state) if known.get(a.id) != a.revision]
             for _, state, _, found in read
@@ -158,6 +157,17 @@ class Polling:
             )
         return batches
 
+    def _recognised(
+        self, feed: Feed, state: FeedState, fetched: Fetched, found: list[Article], known: dict[str, str]
+    ) -> tuple[Feed, FeedState, Fetched, list[Article]]:
+        """The same, with the articles of a feed that changes its GUIDs under the ids they have; fills up `known`."""
+        if not extract.suspicious(found, known, state):
+            return feed, state, fetched, found
+        stored = self.store.by_link(feed.id, [a.url for a in found if a.id not in known])
+        articles, identity = extract.recognised(found, known, stored, state)
+        known.update(self.store.known([a.id for a in articles]))
+        return feed, replace(state, identity=identity), fetched, articles
+
     def _next(self, feed: Feed, state: FeedState, result: FetchResult, now: datetime, new: int) -> FeedState:
         return next_state(state, result, now=now, new_items=new, jitter=self.chance(), feed=feed)
 
@@ -165,6 +175,29 @@ class Polling:
         report.failed += 1
         report.failures.append((feed.title or feed.id, failed.kind, failed.message))
         return Batch(state=self._next(feed, state, failed, now, 0))
+
+
+async def _grouped(answers: AsyncIterator[tuple[Feed, FetchResult]]) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
+    """Answers in groups: of GROUP while they come fast, of what is there when nothing comes for a moment.
+
+    One feed that hangs to its deadline never keeps the articles of the others waiting.
+    """
+    group: list[tuple[Feed, FetchResult]] = []
+    coming = asyncio.ensure_future(anext(answers, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=PAUSE if group else None)
+            answer = coming.result() if done else None
+            if answer is not None:
+                group.append(answer)
+                coming = asyncio.ensure_future(anext(answers, None))
+            if group and (answer is None or len(group) >= GROUP):
+                yield group
+                group = []
+            if done and answer is None:
+                return
+    finally:
+        coming.cancel()
 
 
 def _read(outcome: Done[Read | Failed] | Killed) -> Read | Failed:
