@@ -80,6 +80,10 @@ class Editorial:
         sources = Sources(files=loaded.files, feeds=loaded.feeds, desks=loaded.desks)
         if not errors and self.store.meta("verified") == verified:
             return InForce(sources)
+        unread = _unread(loaded)
+        if unread:
+            roots = [p for p in errors if p.file in unread]
+            return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, self.store.last_good(), unread))])
         compiled = compile_watchlists(loaded.files, loaded.feeds)
         errors += _errors(compiled.problems)
         if errors:
@@ -113,6 +117,12 @@ class Editorial:
             raise ConfigError(*errors)
         self._keep((name, source) for name, source in loaded.sources if name not in broken)
         return InForce(replace(sources, problems=tuple(errors)))
+
+
+def _unread(loaded: Loaded) -> frozenset[str]:
+    """Files that could not be read at all: what others miss because of them is no fault of the others."""
+    read = {name for name, _ in loaded.sources}
+    return frozenset(p.file for p in _errors(loaded.problems) if p.file not in read)
 
 
 def _faults(sources: Sources) -> list[Problem]:
@@ -170,7 +180,13 @@ def _fingerprint(folder: Path) -> str:
 
 
 def check(folder: Path) -> tuple[Loaded, list[Problem]]:
-    """Everything wrong in a folder, examples included; nothing is stored."""
+    """Everything wrong in a folder, examples included; nothing is stored.
+
+    While a file cannot be read, only that is told: every name that the others miss would be blamed on them.
+    """
     loaded = load(folder)
+    unread = _unread(loaded)
+    if unread:
+        return loaded, [p for p in loaded.problems if p.file in unread or p.warning]
     compiled = compile_watchlists(loaded.files, loaded.feeds)
     return loaded, [*loaded.problems, *compiled.problems]
