@@ -48,6 +48,7 @@ entities:
     names: {ar: [حزب الله, كتائب حزب الله], fa: [حزب‌الله]}
     groups: [militias]
   pmf: {kind: armed-group, name: Popular Mobilization, names: {ar: [الحشد, الحشد الشعبي], tr: [Haşdi Şabi]}}
+  khazali: {kind: person, name: Qais al-Khazali, names: {ar: [قيس الخزعلي]}}
   sinjar: {kind: place, name: Sinjar, names: {ku: [Şengal], ckb: [شەنگال], tr: [Sincar]}}
 words:
   attack:
@@ -65,18 +66,12 @@ WIDER = NAMES.replace("names: {ckb: [پەکەکە]}", "names: {ckb: [پەکەک�
 PIECES = {
     "en": (
         *("Iraq's", "in Iraq", "Iraqi", "Anbar", "the PKK", "PUK", "puk", "Talabani", "Patriotic Union", "Ain al-Asad"),
-        *(
-            "Asad base",
-            "Islamic Resistance in Iraq",
-            "Hafez al-Asad",
-            "Ain al-Asad Street",
-            "attacked",
-            "struck",
-            "PUK's",
-        ),
+        *("Asad base", "Islamic Resistance in Iraq", "Hafez al-Asad", "Ain al-Asad Street", "attacked", "struck"),
         *("shot down", "shot", "rocket", "rockets", "U.S. forces", "Hizbullah’s", "AinalAsad", "Sinjar²¹", "Sinjar21"),
+        *("PUK's", "Kais Khazali", "Hezbollah"),
     ),
     "tr": (
+        *("Kays el-Hazali", "Qays Khazaly'nin", "Kaîs Xezalî"),
         *("Irak'ın", "Irak’taki", "Iraklı", "PKK'nın", "PKKya", "örgütün", "Ayn el-Esed'e", "saldırısı", "hedef aldı"),
         *("Haşdi Şabi'ye", "Sincar’da", "IRAK", "Hizbullah'ın", "füze"),
     ),
@@ -85,7 +80,18 @@ PIECES = {
         *("للحشد الشعبي", "وكتائب حزب الله", "كحزب الله", "حزبالله", "هجومين", "قصف", "صاروخ", "بصاروخ"),
     ),
     "ku": ("Iraqê", "Şengalê", "li Şengalêda", "PKKê", "Iraqî", "Kurdistanê", "rocket"),
-    "ckb": ("عێراقدا", "عێراقی", "ئەنبار", "شەنگالەوە", "شهنگال", "پەکەکەیە", "پهكهكه", "هێرش", "هێرشی"),
+    "ckb": (
+        "قەیس خەزعەلی",
+        "عێراقدا",
+        "عێراقی",
+        "ئەنبار",
+        "شەنگالەوە",
+        "شهنگال",
+        "پەکەکەیە",
+        "پهكهكه",
+        "هێرش",
+        "هێرشی",
+    ),
     "fa": ("عراق", "عراقی", "حزب‌الله", "حزب الله‌ها", "موشک", "پایگاه‌های", "حمله"),
 }
 NOISE = ("word", "other", "more text", "and.", "So", "\n", "東京", "Москва", "—", "2026", "e\u0302", "l'Iraq", "a.b")
@@ -120,7 +126,20 @@ TERMS = (
     ),
 )
 NAMED = (
-    *("@iraq", "@anbar", "@anbar+", "@iraq+", "@pkk", "@puk", "@resistance", "@asad", "@hizbullah", "@pmf", "@sinjar"),
+    *(
+        "@iraq",
+        "@anbar",
+        "@anbar+",
+        "@iraq+",
+        "@pkk",
+        "@puk",
+        "@resistance",
+        "@asad",
+        "@hizbullah",
+        "@pmf",
+        "@sinjar",
+        "@khazali",
+    ),
     *("@militias", "@militias+", "@kind:place", "@kind:armed-group", "#attack"),
 )
 LIMITS = ("source:wire", "source:rudaw,aa", "lang:ar,ckb", "lang:en", "country:iq", "tier:1")
@@ -351,5 +370,5 @@ def test_missed(archive: Archive) -> None:
 def test_mentions_agree_with_search(archive: Archive) -> None:
     """An entity alone finds every article that mentions it, nested or not, stored by the old revision or the new."""
     answers = archive.force.matcher.match(archive.articles)
-    for name in ("iraq", "pkk", "puk", "asad", "hizbullah", "pmf"):
+    for name in ("iraq", "pkk", "puk", "asad", "hizbullah", "pmf", "khazali"):
         assert archive.found(f"@{name}") == {m.article for m in answers if any(x.entity == name for x in m.mentions)}
