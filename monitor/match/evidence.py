@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from monitor.match.scan import Text
-from monitor.match.vocabulary import Vocabulary
+from monitor.match.vocabulary import LeafKind, Vocabulary
 from monitor.model import Evidence, FieldName
 from monitor.query.evaluate import Atom
 from monitor.text import widened
@@ -35,13 +35,12 @@ class Witness:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._leaves = vocabulary.leaves
+        self._shown = [_shown(leaf.kind) for leaf in vocabulary.leaves]
 
     def place(self, text: Text, start: int, end: int) -> Placed:
         """The original letters of a folded span."""
-        field, first, last = text.original(start, end)
-        letters = text.letters(field)
-        first, last = widened(letters, first, last)
-        return {"field": FIELDS[field], "start": first, "end": last, "letters": letters[first:last]}
+        field, first, last = _original(text, start, end)
+        return {"field": FIELDS[field], "start": first, "end": last, "letters": text.letters(field)[first:last]}
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
         """One piece of evidence per span, at most five of one leaf, in order of place."""
@@ -54,11 +53,26 @@ class Witness:
         return tuple(found)
 
     def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
-        placed = self.place(view.text, start, end)
-        field = FIELDS.index(placed["field"])
-        sentence = around(view.text.letters(field), view.sentences[field], placed["start"], placed["end"])
-        kind = self._leaves[leaf].kind
-        shown: Literal["entity", "word", "term"] = kind if kind == "word" or kind == "term" else "entity"  # noqa: PLR1714  # mypy narrows by ==
+        text = view.text
+        field, first, last = _original(text, start, end)
+        letters = text.letters(field)
         return Evidence(
-            leaf=shown, name=self._leaves[leaf].name, sentence=sentence, lang=view.text.article.lang, **placed
+            leaf=self._shown[leaf],
+            name=self._leaves[leaf].name,
+            letters=letters[first:last],
+            field=FIELDS[field],
+            start=first,
+            end=last,
+            sentence=around(letters, view.sentences[field], first, last),
+            lang=text.article.lang,
         )
+
+
+def _original(text: Text, start: int, end: int) -> tuple[int, int, int]:
+    """Field, first and last code point of a folded span, with the marks at its edges that folding drops."""
+    field, first, last = text.original(start, end)
+    return (field, *widened(text.letters(field), first, last))
+
+
+def _shown(kind: LeafKind) -> Literal["entity", "word", "term"]:
+    return kind if kind == "word" or kind == "term" else "entity"  # noqa: PLR1714  # mypy narrows by ==

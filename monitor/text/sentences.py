@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 _SENTENCE = re.compile(r"(?:[.!?؟۔…]+[\"'”’»)\]]*\s+|[\n\r\u2028\u2029]+\s*|؛\s+)")
 _PARAGRAPH = re.compile(r"[\n\r\u2028\u2029]+")
@@ -34,7 +34,8 @@ def around(text: str, starts: list[int], start: int, end: int) -> str:
     """The sentence that holds text[start:end], shortened on both sides when it is very long."""
     number = bisect_right(starts, start) - 1
     first = starts[number]
-    last = next((s for s in starts[number + 1 :] if s >= end), len(text))
+    following = bisect_left(starts, end, number + 1)
+    last = starts[following] if following < len(starts) else len(text)
     cut_left = cut_right = False
     if last - first > _SHOWN:
         room = max(0, _SHOWN - (end - start)) // 2
