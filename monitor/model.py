@@ -7,7 +7,7 @@ All of them are frozen: a stage takes some and returns others. Times are aware U
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
@@ -21,6 +21,8 @@ LEVELS = ("flash", "high", "normal", "low")
 
 Level = Literal["flash", "high", "normal", "low"]
 FieldName = Literal["title", "body"]
+Column = Literal["feed", "lang", "story", "watchlist", "rule", "level"]
+DeliveryState = Literal["queued", "committing", "sent", "failed", "unknown", "dropped"]
 Standing = Literal["news", "baseline", "held", "archive"]
 """news can be mailed; baseline came old with a feed's first fetch; held waits for a person; archive was imported."""
 
@@ -51,19 +53,16 @@ class FeedState:
 
     feed: str
     next_due: datetime | None = None
-    interval: int = 900
-    """Seconds between polls at present."""
+    interval: int = 900  # seconds between polls at present
     etag: str = ""
     last_modified: str = ""
     body_hash: str = ""
-    failures: int = 0
-    """Failed polls since the last good one."""
+    failures: int = 0  # since the last good poll
     last_try: datetime | None = None
     last_ok: datetime | None = None
     last_new: datetime | None = None
     """When the feed last brought an article not seen before."""
-    last_error: str = ""
-    """One sentence, empty while all is well."""
+    last_error: str = ""  # one sentence, empty while all is well
     error_kind: str = ""
     moved_to: str = ""
     """Where a permanent redirect (301, 308) points; people's feeds.yaml is never rewritten."""
@@ -115,8 +114,7 @@ class Failed:
     """dns refused timeout tls broken http-STATUS too-big encoding redirect blocked not-a-feed poison empty gone"""
     message: str
     status: int = 0
-    retry_after: int | None = None
-    """Seconds, from the Retry-After header."""
+    retry_after: int | None = None  # seconds
 
 
 FetchResult = Fetched | NotModified | Unchanged | Failed
@@ -346,8 +344,7 @@ class Coverage:
 
     feeds: int = 0
     fresh: int = 0
-    articles: int = 0
-    """Articles first seen since the desk's last digest."""
+    articles: int = 0  # first seen since the desk's last digest
     failing: tuple[tuple[str, str], ...] = ()
     silent: tuple[tuple[str, str], ...] = ()
     unwatched: tuple[tuple[str, str], ...] = ()
@@ -391,9 +388,6 @@ class Message:
     """Derived from key and recipient, the same on every try."""
     headers: tuple[tuple[str, str], ...] = ()
     date: datetime
-
-
-DeliveryState = Literal["queued", "committing", "sent", "failed", "unknown", "dropped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -471,9 +465,6 @@ class Everything:
     """Every stored article is a candidate."""
 
 
-Column = Literal["feed", "lang", "story", "watchlist", "rule", "level"]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
     """Candidate leaf answered by a column: what `source:`, `lang:`, `watchlist:` and the like narrow to."""
@@ -506,6 +497,4 @@ class Health:
     feeds: int = 0
     digests: int = 0
     schema: int = 0
-    size: int = 0
-    """Bytes of the database file."""
-    problems: tuple[str, ...] = field(default=())
+    size: int = 0  # bytes of the database file
