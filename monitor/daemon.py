@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.app import App
 from monitor.errors import BusyError, MonitorError
+from monitor.service.mail import MOST_PROBLEMS
 from monitor.service.poll import Report
 
 GRACE = 3_600
@@ -116,8 +117,10 @@ class Watch:
     def _say_problems(self) -> None:
         problems = tuple(str(p) for p in self.app.editorial.current().problems)
         if problems != self._problems:
-            for problem in problems:
+            for problem in problems[:MOST_PROBLEMS]:
                 logger.error("Not in force: %s", problem)
+            if len(problems) > MOST_PROBLEMS:
+                logger.error("Not in force: %d more; `monitor check` lists them.", len(problems) - MOST_PROBLEMS)
             if not problems:
                 logger.info("All watchlists are in force again.")
         self._problems = problems

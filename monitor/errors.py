@@ -57,8 +57,9 @@ class Problem:
     warning: bool = False
 
     def __str__(self) -> str:
-        """file:line:column: sentence (hint)."""
-        return f"{self.file}:{self.line}:{self.column}: {self.sentence}{' ' + self.hint if self.hint else ''}"
+        """file:line:column: sentence hint; the file alone where no line is to blame."""
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.sentence}{' ' + self.hint if self.hint else ''}"
 
 
 class ConfigError(MonitorError):

@@ -132,6 +132,16 @@ def test_init_lays_out_a_workspace_that_works_at_once(tmp_path: Path, run: Run) 
     assert run("search", "@pkk", "--json").out == ""
 
 
+def test_init_after_the_database_was_lost(run: Run, desk: Workspace) -> None:
+    """An empty database is made because it was asked for, and is called empty, with the way back to a backup."""
+    for file in (desk.root / "data").glob("monitor.db*"):
+        file.unlink()
+    said = run("init")
+    assert "new, empty" in said.err
+    assert "monitor restore" in said.err
+    assert "is ready" not in said.err
+
+
 def test_init_where_it_may_not_write(run: Run, desk: Workspace) -> None:
     """A folder that cannot be made is refused."""
     run("init", desk.config / "below").refuses(2, "choose another folder")
@@ -245,6 +255,23 @@ def test_explain_for_people_says_why_not(run: Run) -> None:
     said = run("explain", "Ain al-Asad hosts a football match.")
     assert "bases/base-attack did not fire" in said.out
     assert "#attack" in said.out
+
+
+def test_a_clause_that_failed_is_shown_with_its_brackets(run: Run, desk: Workspace) -> None:
+    """What did not hold is a whole piece of the rule."""
+    query = "((@ain-al-asad OR @pkk) NEAR/5 (#attack OR raid)) NOT (calm OR quiet)"
+    desk.write("watchlists/bases.yaml", WATCHLIST.replace("@ain-al-asad NEAR/25 #attack", query))
+    said = run("explain", "A football match at Ain al-Asad.").out
+    clause = said.partition("this did not hold: ")[2].splitlines()[0]
+    assert clause
+    assert clause.count("(") == clause.count(")")
+    assert clause in query
+
+
+def test_explain_in_a_language_that_there_is_not(run: Run) -> None:
+    """A language code that is none of ours is refused with those that are."""
+    run("explain", "--lang", "xx", "PKK").refuses(2, "`xx`", "ckb")
+    assert run("explain", "--lang", "kmr", "--json", "PKK").rows[0]["lang"] == "ku"
 
 
 def test_explain_of_a_stored_article(polled: Run) -> None:
@@ -404,6 +431,7 @@ def test_outbox(polled: Run, desk: Workspace) -> None:
     polled("outbox", "drop", key, "nobody@example.org").refuses(2, "monitor outbox")
     assert polled("outbox", "drop", key, "reader@example.org").code == 0
     assert "dropped" in polled("outbox").out
+    assert polled("outbox", "--json").rows[0]["state"] == "dropped"
 
 
 def test_feeds(polled: Run, site: Site, desk: Workspace) -> None:
@@ -416,6 +444,7 @@ def test_feeds(polled: Run, site: Site, desk: Workspace) -> None:
     assert [(r["feed"], r["state"]) for r in rows] == [("c", "failing"), ("b", "moved"), ("a", "fresh")]
     assert rows[0].keys() >= {"feed", "title", "url", "lang", "state", "what_to_do", "failures", "last_ok", "next_due"}
     assert "edit line 3 of feeds.yaml" in rows[1]["what_to_do"]
+    assert polled("feeds", "--json").rows == rows
     assert "c" in polled("feeds").out
     assert polled("feeds", "list", "--csv").out.startswith("feed,title,lang,state")
     polled("feeds", "release", "nope").refuses(2, "no feed `nope`")
@@ -528,6 +557,15 @@ def test_a_broken_watchlist_warns_and_goes_on(polled: Run, desk: Workspace) -> N
         assert "not in force: watchlists/bases.yaml:6:5:" in said.err
     assert polled("check").code == 3
     assert len(polled("search", "@ain-al-asad", "--json").rows) == 2
+
+
+def test_many_mistakes_leave_room_for_the_answer(polled: Run, desk: Workspace) -> None:
+    """Only the first mistakes are quoted before an answer; `check` has them all."""
+    desk.write("watchlists/bases.yaml", WATCHLIST + '  - {say: "PKK", hits: [base-attack]}\n' * 9)
+    said = polled("search", "@pkk")
+    assert said.err.count("not in force: watchlists/") == 3
+    assert "6 more: `monitor check`" in said.err
+    assert len(polled("check", "--json").rows) == 9
 
 
 def test_a_broken_watchlist_without_a_good_revision(run: Run, desk: Workspace) -> None:

@@ -54,9 +54,12 @@ def _search(query: str, found: list[Result]) -> None:
 
 def _mails(paths: list[Path]) -> None:
     click.secho("\nMails", bold=True)
-    for path in paths:
+    flashes = [p for p in paths if ".flash-" in p.name]
+    for path in [p for p in paths if p not in flashes] + flashes[:1]:
         click.echo(f"  {path}")
         click.echo(f"  {path.with_suffix('.html')}")
+    if len(flashes) > 1:
+        click.echo(f"  and {len(flashes) - 1} more flash mails there")
     click.echo()
 
 

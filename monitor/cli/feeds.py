@@ -17,11 +17,13 @@ HEADS = ("feed", "title", "lang", "state", "last ok", "newest", "what to do")
 
 
 @click.group("feeds", invoke_without_command=True)
+@json_option
+@csv_option
 @click.pass_context
-def feeds_command(ctx: click.Context) -> None:
-    """Health of the feeds."""
+def feeds_command(ctx: click.Context, *, as_json: bool, as_csv: bool) -> None:
+    """Health of the feeds; the same as `feeds list` when called alone."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(feeds_list)
+        ctx.invoke(feeds_list, as_json=as_json, as_csv=as_csv)
 
 
 @feeds_command.command("list")

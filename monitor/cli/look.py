@@ -15,7 +15,7 @@ import click
 from monitor.app import App
 from monitor.cli.show import comma_separated, csv_option, evidence, hit, json_option, line, marked, say, warn_about
 from monitor.errors import UsageError
-from monitor.model import Article, Matched
+from monitor.model import LANGUAGES, Article, Matched
 from monitor.query.parse import notice
 from monitor.render import snippet, title_parts
 from monitor.service.edit import InForce
@@ -121,6 +121,8 @@ def explain_command(
 
 
 def _text(text: str | None, title: str, lang: str) -> Article:
+    if lang and not normal(lang):
+        raise UsageError(f"`{lang}` is no language of ours: write one of {', '.join(LANGUAGES)}.")
     if not text and not title:
         raise UsageError("Give a text to explain, or --article ID, or --jsonl FILE.")
     return _article("text", title, text or "", lang)

@@ -80,11 +80,12 @@ def listed(config: Path, desk_id: str, *, as_json: bool) -> None:
 
 
 @click.group("outbox", invoke_without_command=True)
+@json_option
 @click.pass_context
-def outbox_command(ctx: click.Context) -> None:
+def outbox_command(ctx: click.Context, *, as_json: bool) -> None:
     """What became of each mail; retry or drop one that is stuck."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(outbox_list)
+        ctx.invoke(outbox_list, as_json=as_json)
 
 
 @outbox_command.command("list")

@@ -17,6 +17,9 @@ from monitor.app import App
 from monitor.model import Evidence, Hit
 from monitor.ports import Clock
 
+MOST_PROBLEMS = 3
+"""Lines about broken files before the answer that was asked for; one mistake often breaks many examples."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -39,8 +42,11 @@ def say(text: str) -> None:
 
 def warn_about(app: App) -> None:
     """Say which files are not in force, so that nobody trusts an edit that was refused."""
-    for problem in app.editorial.current().problems:
+    problems = app.editorial.current().problems
+    for problem in problems[:MOST_PROBLEMS]:
         say(f"monitor: not in force: {problem}")
+    if len(problems) > MOST_PROBLEMS:
+        say(f"monitor: ... and {len(problems) - MOST_PROBLEMS} more: `monitor check` lists them.")
 
 
 def comma_separated(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> None:

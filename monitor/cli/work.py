@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor.app import App, lay_out
+from monitor.app import CONFIG, App, lay_out
 from monitor.cli.show import json_option, line, progress, say, warn_about
 from monitor.errors import UsageError
 
@@ -20,11 +20,14 @@ def init_command(folder: Path) -> None:
     written = lay_out(folder)
     for path in written:
         click.echo(path)
-    say(
-        f"{folder.resolve()} is ready: put your address into watchlists/desks.yaml, then `monitor run`."
-        if written
-        else f"{folder.resolve()} was laid out before; nothing was changed."
-    )
+    if not written:
+        say(f"{folder.resolve()} was laid out before; nothing was changed.")
+    elif folder / CONFIG in written:
+        say(f"{folder.resolve()} is ready: put your address into watchlists/desks.yaml, then `monitor run`.")
+    else:
+        say(f"{folder.resolve()} was laid out before; what was missing is there again, as it is in a new workspace.")
+        if any(path.suffix == ".db" for path in written):
+            say("The database is a new, empty one: to go on from a backup, delete it and use `monitor restore FILE`.")
 
 
 @click.command("run")

@@ -137,8 +137,20 @@ def _failed_rules(matcher: Matcher, view: ArticleView) -> Iterator[Missed]:
             place = ev.failing(watch.query, view)
             if place is None:
                 continue
-            clause = watch.rule.query[place.start : place.end]
+            clause = _clause(watch.rule.query, place.start, place.end)
         yield Missed(kind="rule", name=watch.rule.id, watchlist=watch.file.id, letters=clause)
+
+
+def _clause(query: str, start: int, end: int) -> str:
+    """Part of a query, with the brackets that belong to it."""
+    part = query[start:end]
+    while part.count("(") > part.count(")") and (further := query.find(")", end)) >= 0:
+        end = further + 1
+        part = query[start:end]
+    while part.count(")") > part.count("(") and (further := query.rfind("(", 0, start)) >= 0:
+        start = further
+        part = query[start:end]
+    return part
 
 
 def _positive(node: ev.Bound) -> frozenset[int]:

@@ -45,6 +45,9 @@ SILENT = timedelta(hours=48)
 CUT_OFF = timedelta(minutes=15)
 """Longer than a relay may take to answer (`timeout` is at most 600 s): a line still committing was cut off."""
 
+MOST_PROBLEMS = 5
+"""Mistakes in watchlists that a digest quotes; one mistake often breaks many examples."""
+
 _QUEUED: tuple[DeliveryState, ...] = ("queued",)
 _COMMITTING: tuple[DeliveryState, ...] = ("committing",)
 _UNKNOWN: tuple[DeliveryState, ...] = ("unknown",)
@@ -247,7 +250,9 @@ class Post:
 
     def _warnings(self, force: InForce) -> list[str]:
         unsure = [f"Delivery not confirmed: {d.key} to {d.to}." for d in self.store.outbox(states=_UNKNOWN)]
-        broken = [f"Not in force: {p}" for p in force.problems]
+        broken = [f"Not in force: {p}" for p in force.problems[:MOST_PROBLEMS]]
+        if len(force.problems) > MOST_PROBLEMS:
+            broken.append(f"Not in force: {len(force.problems) - MOST_PROBLEMS} more; `monitor check` lists them.")
         return [*unsure, *broken]
 
     def _last_hit(self) -> datetime | None:
