@@ -168,7 +168,7 @@ def test_chain_takes_one_of_a_slot() -> None:
     assert not turkish.takes_suffix(ord("l"), b"delerin", apostrophe=False)
     assert turkish.takes_suffix(ord("l"), b"lerinde", apostrophe=False)
     assert turkish.takes_suffix(ord("l"), b"deki", apostrophe=False)
-    assert not turkish.takes_suffix(ord("l"), b"dekide", apostrophe=False)
+    assert not turkish.takes_suffix(ord("l"), b"dedeki", apostrophe=False)
 
 
 def test_language_of_article_counts() -> None:

@@ -111,7 +111,7 @@ def _watch(
 
 def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
     for lang, spelling in (("en", entity.name), *((name.lang, name.text) for name in entity.names)):
-        vocabulary.add(spelling, Use(leaf=number, lang=lang))
+        vocabulary.add(spelling, Use(leaf=number, lang=lang, capitals=spelling.isupper()))
         vocabulary.sounding.append((number, lang, spelling))
 
 

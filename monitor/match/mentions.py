@@ -72,7 +72,7 @@ def resolve(
         spans = _unmasked(watched[entity], spans, places, misses)
         if spans:
             found[entity] = found.get(entity, []) + spans
-    longest = {n: _longest(spans) for n, spans in found.items()}
+    longest = {n: _hulls(spans) for n, spans in found.items()}
     return _nested(longest)
 
 
@@ -111,13 +111,12 @@ def _accompanied(
     ]
 
 
-def _longest(spans: Iterable[Place]) -> list[Place]:
-    """Of overlapping spellings of one entity the longest, first come first."""
+def _hulls(spans: Iterable[Place]) -> list[Place]:
+    """Overlapping spellings of one entity are one mention: Ayn el-Esed and el-Esed Üssü in Ayn el-Esed Üssü."""
     kept: list[Place] = []
-    for start, end in sorted(set(spans), key=lambda p: (p[0], -p[1])):
+    for start, end in sorted(set(spans)):
         if kept and start < kept[-1][1]:
-            if end - start > kept[-1][1] - kept[-1][0]:
-                kept[-1] = (start, end)
+            kept[-1] = kept[-1][0], max(end, kept[-1][1])
         else:
             kept.append((start, end))
     return kept

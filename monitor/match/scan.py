@@ -23,6 +23,10 @@ Places = dict[int, list[tuple[int, int]]]
 _PARTED = re.compile(r"[^\w\s\u200c\u200d\u064b-\u0655" + re.escape(DATA["apostrophes"]) + r"-]|\n")
 """A sign between two words that belong to different names: "Israel. Salami"."""
 
+_CASED = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_SHOUTED = 6
+"""Letters beside a name that, all in capitals, make a field a headline of capitals."""
+
 _DIGITS = frozenset(b"0123456789")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
 
@@ -128,14 +132,14 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
 def _stands(text: Text, use: Use, start: int, end: int) -> bool:
     """Whether a candidate is a whole word but for affixes that its language allows."""
     data = text.data
-    if data[start - 1] <= SPACE >= data[end] and not (use.exact or use.unknown or use.article):
+    if data[start - 1] <= SPACE >= data[end] and not (use.exact or use.capitals or use.unknown or use.article):
         return True
     prefix = suffix = b""
     if data[start - 1] > SPACE:
         prefix = data[_word_start(data, start) : start]
     if data[end] > SPACE and not use.star:
         suffix = data[end : _word_end(data, end)]
-    if use.exact and not _same_letters(text, use.exact, start, end):
+    if (use.exact or use.capitals) and not _in_capitals(text, use, start, end):
         return False
     if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
         return False
@@ -159,11 +163,12 @@ def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool
     if suffix.isdigit():
         return data[end - 1] not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
     last, known = data[end - 1], [affixes(lang) for lang in _languages(text, use)]
-    if use.long and any(a.takes_suffix(last, suffix, apostrophe=False) for a in known):
+    glued = any(a.takes_suffix(last, suffix, apostrophe=False) for a in known)
+    if glued and use.long:
         return True
-    if not any(a.takes_suffix(last, suffix, apostrophe=True) for a in known):
-        return False
-    return text.apostrophe_at(end) or (_acronym(text, start, end) and suffix not in affixes("en").apostrophe)
+    if any(a.takes_suffix(last, suffix, apostrophe=True) for a in known) and text.apostrophe_at(end):
+        return True
+    return glued and _acronym(text, start, end)
 
 
 def _languages(text: Text, use: Use) -> tuple[str, ...]:
@@ -175,6 +180,21 @@ def _acronym(text: Text, start: int, end: int) -> bool:
     field, first, last = text.original(start, end)
     letters = text.letters(field)
     return letters[first:last].isupper() and letters[last : last + 1].islower()
+
+
+def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
+    """Whether the letters are those of the name, in its case; a headline of capitals alone proves no case."""
+    if use.exact and not _same_letters(text, use.exact, start, end):
+        return False
+    field, first, last = text.original(start, end)
+    letters = text.letters(field)
+    found = letters[first:last]
+    if not found.isupper():
+        return not use.capitals
+    if "." in found:
+        return True
+    others = _CASED.findall(letters[:first] + letters[last:])
+    return len(others) < _SHOUTED or not "".join(others).isupper()
 
 
 def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: bool = False) -> bool:

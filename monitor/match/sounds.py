@@ -138,7 +138,9 @@ def _patterns(bare: Sequence[bytes]) -> set[bytes]:
     between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
     parts = [by_sound.skeleton(_stem(t)).strip() for t in bare]
     found = set()
-    for joints in itertools.product(between, repeat=len(parts) - 1):
+    # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
+    choices = [(*between, b" " + p[:1] + b" ") for p in parts[1:]]
+    for joints in itertools.product(*choices):
         for opening in (b" ", b" l"):
             joined = opening + parts[0] + b"".join(j + p for j, p in zip(joints, parts[1:], strict=True))
             found.add(b" " + by_sound.skeleton(joined).strip())

@@ -17,6 +17,8 @@ JOINED_LETTERS = 6
 _FREE_SIGNS = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
 ARTICLE = bytes((CODES["ا"], CODES["ل"]))
 _LEAST_STEM = 3
+_ABBREVIATED = 2
+"""Up to so many letters a name written in capitals is found in capitals only."""
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 
 LeafKind = Literal["entity", "short", "mask", "word", "term"]
@@ -50,6 +52,8 @@ class Use:
     words: int = 1
     exact: str = ""
     """These very letters, in this case."""
+    capitals: bool = False
+    """Only in capitals: US, not us."""
     unknown: str = ""
     """A word of a script without codes: its letters, compared in small letters."""
 
@@ -102,6 +106,7 @@ def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
             long=count > 1 or len(letters) >= LEAST_LETTERS,
             words=count,
             exact=use.exact,
+            capitals=use.capitals and len(letters) <= _ABBREVIATED,
             unknown=text if UNKNOWN in letters else "",
         ),
     )

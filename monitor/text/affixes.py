@@ -32,6 +32,8 @@ class Affixes:
     """Only before names of two words or more."""
     slots: tuple[frozenset[bytes], ...] = ()
     """A suffix is a chain of at most one form per slot, in this order."""
+    parted_slots: tuple[frozenset[bytes], ...] = ()
+    """The same after an apostrophe, where some more endings leave the name what it is."""
     apostrophe: frozenset[bytes] = frozenset()
     """Only after an apostrophe; every other suffix may follow one too."""
     after_vowel: frozenset[bytes] = frozenset()
@@ -45,7 +47,7 @@ class Affixes:
 
     def takes_suffix(self, stem_end: int, suffix: bytes, *, apostrophe: bool) -> bool:
         """Whether these letters may follow a stem whose last folded letter is `stem_end`."""
-        if apostrophe and suffix in self.apostrophe:
+        if apostrophe and (suffix in self.apostrophe or _is_chain(self.parted_slots, suffix)):
             return True
         return _is_chain(self.slots, suffix) and (suffix not in self.after_vowel or stem_end in _VOWELS)
 
@@ -62,7 +64,8 @@ def affixes(lang: str) -> Affixes:
         prefixes=_rows(raw.get("prefixes", [])),
         article=_rows(raw.get("article", [])),
         long_prefixes=_rows(raw.get("long_prefixes", [])),
-        slots=tuple(_rows(slot["rows"]) for slot in slots),
+        slots=tuple(_rows(slot["rows"]) for slot in slots if not slot.get("apostrophe")),
+        parted_slots=tuple(_rows(slot["rows"]) for slot in slots),
         apostrophe=_rows(raw.get("apostrophe", [])),
         after_vowel=frozenset(w for slot in slots for w in words(slot.get("after_vowel", ""))),
     )

@@ -135,4 +135,5 @@ def _kin(a: int, b: int) -> bool:
 
 def kinship(letters: bytes) -> bytes:
     """The consonants without any h, alike for a Latin spelling and the Arabic name that it writes."""
-    return skeleton(letters.replace(b" ", b"")).translate(_TRANSLATED, b"hx")
+    translated = skeleton(letters.replace(b" ", b"")).translate(_TRANSLATED, b"hx")
+    return bytes(code for place, code in enumerate(translated) if not place or code != translated[place - 1])
