@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -80,14 +81,19 @@ class Editorial:
         sources = Sources(files=loaded.files, feeds=loaded.feeds, desks=loaded.desks)
         if not errors and self.store.meta("verified") == verified:
             return InForce(sources)
+        good = self.store.last_good()
+        fallen = _fallen(verified, loaded, good)
+        if remembered := _remembered(self.store.meta("fallen"), fallen):
+            broken, problems = remembered
+            return InForce(replace(_mixed(loaded, good, broken), problems=problems))
         unread = _unread(loaded)
         if unread:
             roots = [p for p in errors if p.file in unread]
-            return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, self.store.last_good(), unread))])
+            return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, good, unread))], fallen)
         compiled = compile_watchlists(loaded.files, loaded.feeds)
         errors += _errors(compiled.problems)
         if errors:
-            return self._fall_back(loaded, errors)
+            return self._fall_back(loaded, errors, fallen)
         self._keep(loaded.sources)
         self.store.set_meta({"verified": verified})
         return InForce(sources, compiled.matcher)
@@ -101,7 +107,7 @@ class Editorial:
             if name not in kept or kept[name].source != source
         )
 
-    def _fall_back(self, loaded: Loaded, errors: Sequence[Problem]) -> InForce:
+    def _fall_back(self, loaded: Loaded, errors: Sequence[Problem], fallen: str) -> InForce:
         """Replace every file that an error names by its last good revision; a file without one is left out.
 
         When that is not enough, the error came from the change of another file, which is taken back too.
@@ -116,7 +122,24 @@ class Editorial:
         if not sources.files and loaded.problems:
             raise ConfigError(*errors)
         self._keep((name, source) for name, source in loaded.sources if name not in broken)
+        if self.store.last_good() == good:  # else what is kept now has to be looked at once more
+            self.store.set_meta({"fallen": json.dumps([fallen, sorted(broken), [astuple(p) for p in errors]])})
         return InForce(replace(sources, problems=tuple(errors)))
+
+
+def _fallen(verified: str, loaded: Loaded, good: dict[str, WatchlistRevision]) -> str:
+    """What a decision to fall back depends on: while it is the same, a command need not find out again."""
+    rest = sorted((name, revision.rev) for name, revision in good.items())
+    told = [str(p) for p in loaded.problems]
+    return blake2b(repr((verified, told, rest)).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _remembered(text: str, fallen: str) -> tuple[frozenset[str], tuple[Problem, ...]] | None:
+    """The files that were left out and why, if they were left out for the same reasons."""
+    if not text:
+        return None
+    reasons, broken, problems = json.loads(text)
+    return (frozenset(broken), tuple(Problem(*row) for row in problems)) if reasons == fallen else None
 
 
 def _unread(loaded: Loaded) -> frozenset[str]:
