@@ -16,10 +16,11 @@ LANGUAGES = ("en", "tr", "ar", "ku", "ckb", "fa")
 
 RIGHT_TO_LEFT = frozenset({"ar", "ckb", "fa"})
 
-LEVELS = ("flash", "high", "normal", "low")
+Level = Literal["flash", "high", "normal", "low"]
+
+LEVELS: tuple[Level, ...] = ("flash", "high", "normal", "low")
 """Most urgent first. A low hit is stored and searchable, and is not mailed."""
 
-Level = Literal["flash", "high", "normal", "low"]
 FieldName = Literal["title", "body"]
 Column = Literal["feed", "lang", "story", "watchlist", "rule", "level"]
 DeliveryState = Literal["queued", "committing", "sent", "failed", "unknown", "dropped"]
@@ -265,6 +266,8 @@ class Saved:
     articles: int = 0
     revised: int = 0
     hits: int = 0
+    withdrawn: int = 0
+    """Hits that ceased to hold when stored articles were matched again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

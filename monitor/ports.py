@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.model import (
+    LEVELS,
     Batch,
     Delivery,
     DeliveryState,
@@ -98,20 +99,48 @@ class Store(Protocol):
         """Newest first: (n, article with hits) of everything that the plan does not rule out, at most `limit`."""
         ...
 
-    def scan(self, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
-        """Oldest first from cursor `after` on: all articles, for rematch and try. `hits` is left empty."""
+    def scan(self, since: datetime | None, after: int, limit: int, upto: int | None = None) -> list[tuple[int, Stored]]:
+        """Oldest first from cursor `after` on (to `upto`, included): all articles. `hits` is left empty."""
+        ...
+
+    def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
+        """The n of the last article of each piece of `size` articles beyond `after`, oldest first."""
         ...
 
     def history(self, article: str) -> list[tuple[str, str, str, datetime]]:
         """(revision, title, text, seen) of an article, oldest first; a single row for one never edited."""
         ...
 
-    def rematched(self, matched: Sequence[Matched], revisions: Sequence[str], rev: str, *, lookback: bool) -> Saved:
-        """Replace the mentions of these articles, add new hits, mark hits that no longer hold as withdrawn."""
+    def differing(self, matched: Sequence[Matched], revisions: Sequence[str]) -> set[str]:
+        """Ids of the articles on which `rematched` would change mentions or hits; nothing is written."""
+        ...
+
+    def rematched(
+        self,
+        matched: Sequence[Matched],
+        revisions: Sequence[str],
+        rev: str,
+        *,
+        lookback: bool,
+        same: Sequence[tuple[str, str]] = (),
+        note: Mapping[str, str] | None = None,
+    ) -> Saved:
+        """Replace the mentions of these articles, add new hits, withdraw hits that no longer hold.
+
+        Level, revision and evidence of a hit that stands follow, the latter two as long as no desk was told of it.
+        `same` lists (id, revision) of articles on which nothing changes; `note` is remembered as by `set_meta`.
+        """
         ...
 
     def stale(self, rev: str, since: datetime | None) -> int:
         """How many articles were matched with another revision of the watchlists than `rev`."""
+        ...
+
+    def outdated(self, rev: str, since: datetime, limit: int) -> list[tuple[int, Stored]]:
+        """Oldest first, without hits: articles dated or first seen since then that `stale` would count.
+
+        An imported archive counts by its dates alone.
+        """
         ...
 
     def release_held(self, feed: str) -> int:
@@ -137,8 +166,10 @@ class Store(Protocol):
         """Story id -> (article id, source, language, feed) of its articles, oldest first."""
         ...
 
-    def lookback_hits(self, desk: str, watchlists: Collection[str] | None) -> list[Hit]:
-        """Look-back hits not yet listed to this desk."""
+    def lookback_hits(
+        self, desk: str, watchlists: Collection[str] | None, levels: Collection[Level] = LEVELS
+    ) -> list[Hit]:
+        """Look-back hits of these levels not yet listed to this desk."""
         ...
 
     def freeze(

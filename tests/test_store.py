@@ -423,7 +423,7 @@ def test_rematch_replaces_adds_and_withdraws(store: Store) -> None:
     store.save([batch(told, mentions={"a": ("iraq", "iran")}, hits=(gone, stays))])
     assert store.stale("w2", None) == 1
     again = Matched(article="a", lang="en", mentions=(mention("iraq"), mention("syria")), hits=(stays, new))
-    assert store.rematched([again], ["r-a"], "w2", lookback=True) == Saved(hits=1)
+    assert store.rematched([again], ["r-a"], "w2", lookback=True) == Saved(hits=1, withdrawn=1)
     (stored,) = store.articles(["a"])
     assert stored.hits == (stays, replace(new, lookback=True))
     assert store.stale("w2", None) == 0

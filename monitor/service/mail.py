@@ -27,6 +27,7 @@ from monitor.model import (
     Feed,
     FeedState,
     Hit,
+    Level,
     Message,
     SendResult,
 )
@@ -103,8 +104,9 @@ class Post:
         """The digest of a desk as it would be mailed now; nothing is written."""
         now, force = self.clock(), self.editorial.current()
         since = self._since(desk, now)
-        fresh = self._fresh(desk, LEVELS[: LEVELS.index(desk.level) + 1], now - FIRST_DAY)
-        lookback = self.store.lookback_hits(desk.id, desk.watchlists or None)
+        levels = LEVELS[: LEVELS.index(desk.level) + 1]
+        fresh = self._fresh(desk, levels, now - FIRST_DAY)
+        lookback = self.store.lookback_hits(desk.id, desk.watchlists or None, levels)
         return compose(
             desk,
             key,
@@ -170,9 +172,8 @@ class Post:
         made = [at for _, _, slot, at, _ in self.store.digests(desk.id) if not slot.startswith("flash-")]
         return made[0] if made else now - FIRST_DAY
 
-    def _fresh(self, desk: Desk, levels: Sequence[str], new_since: datetime) -> Fresh:
-        wanted_levels = [level for level in LEVELS if level in levels]
-        return self.store.fresh_hits(desk.id, desk.watchlists or None, wanted_levels, new_since)  # type: ignore[arg-type]  # LEVELS holds Level
+    def _fresh(self, desk: Desk, levels: Sequence[Level], new_since: datetime) -> Fresh:
+        return self.store.fresh_hits(desk.id, desk.watchlists or None, levels, new_since)
 
     def _members(self, fresh: Fresh) -> dict[str, list[tuple[str, str, str, str]]]:
         return self.store.story_members({stored.story for stored, _ in fresh})
@@ -203,7 +204,9 @@ class Post:
         hits: list[Hit] = []
         if not digest.flash:
             hits = [h for section in digest.sections for line in section.stories for h in line.hits]
-            hits += self.store.lookback_hits(digest.desk.id, digest.desk.watchlists or None)
+            desk = digest.desk
+            levels = LEVELS[: LEVELS.index(desk.level) + 1]
+            hits += self.store.lookback_hits(desk.id, desk.watchlists or None, levels)
         return self.store.freeze(digest.key, messages, hits, digest.made, digest.stories)
 
     def _send(self, line: Delivery, message: Message) -> Delivery:

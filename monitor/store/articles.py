@@ -33,6 +33,8 @@ from monitor.store.rows import (
 _SECOND = first_number(datetime.fromisoformat("1970-01-01T00:00:01+00:00")) - first_number(
     datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 )
+LAST = 2**63 - 1
+"""No article has a larger number."""
 _SKETCH_DAYS = 30
 """Sketches older than this are dropped: nobody asks `near` for older articles."""
 _SKETCH_DAY = "store.sketches"
@@ -259,10 +261,15 @@ def with_hits(db: sqlite3.Connection, rows: Iterable[Row]) -> list[tuple[int, St
     ]
 
 
-def scan(db: sqlite3.Connection, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
+def scan(
+    db: sqlite3.Connection, since: datetime | None, after: int, limit: int, upto: int | None
+) -> list[tuple[int, Stored]]:
     """Oldest first from the cursor on, without hits."""
     start = max(after + 1, first_number(since) if since is not None else 0)
-    rows = db.execute(f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE n >= ? ORDER BY n LIMIT ?", (start, limit))
+    rows = db.execute(
+        f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE n BETWEEN ? AND ? ORDER BY n LIMIT ?",
+        (start, LAST if upto is None else upto, limit),
+    )
     return [(n, Stored(article=article, story=story)) for n, story, article in map(article_of, rows)]
 
 

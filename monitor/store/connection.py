@@ -55,9 +55,10 @@ def require(path: Path, *, create: bool) -> None:
 class Connections:
     """The connections of one file, each used by the thread that asked for it first."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open nothing yet."""
         self.path = path
+        self._read_only = read_only
         self._own = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -78,18 +79,14 @@ class Connections:
     def _open(self) -> sqlite3.Connection:
         # check_same_thread is off for close() alone: every other use goes through get()
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
+            f"{self.path.resolve().as_uri()}?mode=ro" if self._read_only else self.path,
+            uri=self._read_only, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
+            cached_statements=256,
+        )  # fmt: skip
         with self._guard:
             self._all.append(connection)
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "cache_size = -16384",
-            "temp_store = MEMORY",
-            "journal_size_limit = 67108864",
-        ):
+        writing = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "journal_size_limit = 67108864")
+        for pragma in (*(() if self._read_only else writing), "cache_size = -16384", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
@@ -110,6 +107,8 @@ class Connections:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction: everything in it is kept, or nothing."""
+        if self._read_only:
+            raise StoreError(f"{self.path}: was opened for reading alone and cannot be changed.")
         try:
             connection = self.get()
             with self._writing:

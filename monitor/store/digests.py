@@ -28,11 +28,12 @@ _FIRST_DAY = timedelta(hours=24)
 
 _H = ", ".join(f"h.{column}" for column in HIT_COLUMNS.split(", "))
 
+# `lookback` 2: an edit raised the level of a hit of today. It is told as the story that it is, and is no flash.
 # An edited article: the hits of its present revision stand for those of earlier ones, and a desk that was told of it
 # under a watchlist is told again only when another watchlist hits.
 _FRESH = f"""
 SELECT h.n, {_H} FROM hits h JOIN articles a ON a.n = h.n
-WHERE h.withdrawn IS NULL AND h.lookback = 0 AND h.level IN (SELECT value FROM json_each(:levels))
+WHERE h.withdrawn IS NULL AND h.lookback <> 1 AND h.level IN (SELECT value FROM json_each(:levels))
   AND (:all OR h.watchlist IN (SELECT value FROM json_each(:watchlists)))
   AND a.standing = 'news' AND a.seen >= :start
   AND NOT EXISTS (SELECT 1 FROM told t WHERE t.desk = :desk AND t.k = h.k)
@@ -76,14 +77,18 @@ def _start(db: sqlite3.Connection, desk: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def lookback_hits(db: sqlite3.Connection, desk: str, watchlists: Collection[str] | None) -> list[Hit]:
+def lookback_hits(
+    db: sqlite3.Connection, desk: str, watchlists: Collection[str] | None, levels: Collection[Level]
+) -> list[Hit]:
     """Look-back hits that this desk was not told, in the order in which they were made."""
     rows = db.execute(
         f"SELECT {_H} FROM hits h WHERE h.lookback = 1 AND h.withdrawn IS NULL AND h.made >= :start"
         " AND (:all OR h.watchlist IN (SELECT value FROM json_each(:watchlists)))"
+        " AND h.level IN (SELECT value FROM json_each(:levels))"
         " AND NOT EXISTS (SELECT 1 FROM told t WHERE t.desk = :desk AND t.k = h.k) ORDER BY h.k",
         {
             "desk": desk,
+            "levels": compact(list(levels)),
             "all": watchlists is None,
             "watchlists": compact(list(watchlists or ())),
             "start": _start(db, desk) or "",
@@ -145,7 +150,7 @@ def _begin_desk(db: sqlite3.Connection, desk: str, given: str, made: datetime) -
         return
     (oldest,) = db.execute(
         "SELECT min(a.seen) FROM hits h JOIN articles a ON a.n = h.n"
-        " WHERE h.hit IN (SELECT value FROM json_each(?)) AND h.lookback = 0",
+        " WHERE h.hit IN (SELECT value FROM json_each(?)) AND h.lookback <> 1",
         (given,),
     ).fetchone()
     start = iso(made - _FIRST_DAY)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monitor.errors import StoreError
 from monitor.model import (
+    LEVELS,
     Batch,
     Delivery,
     DeliveryState,
@@ -30,7 +31,7 @@ from monitor.ports import Clock
 from monitor.store import articles, copies, digests, facts, folded, plans, rematch, schema
 from monitor.store import feeds as polling
 from monitor.store.connection import Connections, require
-from monitor.store.rows import HIT_COLUMNS, hit_of, iso
+from monitor.store.rows import HIT_COLUMNS, hit_of
 
 
 def _now() -> datetime:
@@ -44,14 +45,20 @@ class SqliteStore:
     TemporaryError when the disk is full or another program keeps the file locked.
     """
 
-    def __init__(self, path: Path, *, create: bool = False, clock: Clock = _now) -> None:
-        """Open the file, bring its schema up to date (a copy is kept beside it first)."""
+    def __init__(self, path: Path, *, create: bool = False, read_only: bool = False, clock: Clock = _now) -> None:
+        """Open the file, bring its schema up to date (a copy is kept beside it first).
+
+        With `read_only` the file is left as it is; a schema or an index that is not up to date is refused.
+        """
         self._path = path
         self._clock = clock
         require(path, create=create)
-        self._connections = Connections(path)
+        self._connections = Connections(path, read_only=read_only)
         try:
-            self._prepare(create=create)
+            if read_only:
+                self._require_current()
+            else:
+                self._prepare(create=create)
         except BaseException:
             self._connections.close()
             raise
@@ -71,6 +78,14 @@ class SqliteStore:
         if not current:
             with self._connections.writing() as db:
                 folded.rebuild(db)
+
+    def _require_current(self) -> None:
+        """Refuse a file that some other command has to bring up to date first."""
+        names = copies.steps_of(self._path)
+        with self._connections.reading() as db:
+            current = names is not None and len(names) == len(schema.STEPS) and folded.current(db)
+        if not current:
+            raise StoreError(f"{self._path}: was made by an earlier monitor: run `monitor doctor`, then this again.")
 
     def _free_name(self, step: str) -> Path:
         target = self._path.with_name(f"{self._path.name}.before-{step}")
@@ -142,25 +157,52 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.by_number(db, plans.newest(db, plan, limits, limit))
 
-    def scan(self, since: datetime | None, after: int, limit: int) -> list[tuple[int, Stored]]:
+    def scan(self, since: datetime | None, after: int, limit: int, upto: int | None = None) -> list[tuple[int, Stored]]:
         """See Store.scan; the first cursor is 0."""
         with self._connections.reading() as db:
-            return articles.scan(db, since, after, limit)
+            return articles.scan(db, since, after, limit, upto)
+
+    def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
+        """See Store.pieces."""
+        with self._connections.reading() as db:
+            return rematch.pieces(db, since, after, size)
 
     def history(self, article: str) -> list[tuple[str, str, str, datetime]]:
         """See Store.history."""
         with self._connections.reading() as db:
             return articles.history(db, article)
 
-    def rematched(self, matched: Sequence[Matched], revisions: Sequence[str], rev: str, *, lookback: bool) -> Saved:
+    def differing(self, matched: Sequence[Matched], revisions: Sequence[str]) -> set[str]:
+        """See Store.differing."""
+        with self._connections.reading() as db:
+            return rematch.differing(db, matched, revisions, self._clock())
+
+    def rematched(
+        self,
+        matched: Sequence[Matched],
+        revisions: Sequence[str],
+        rev: str,
+        *,
+        lookback: bool,
+        same: Sequence[tuple[str, str]] = (),
+        note: Mapping[str, str] | None = None,
+    ) -> Saved:
         """See Store.rematched; an article edited since it was read is left for the next round."""
         with self._connections.writing() as db:
-            return rematch.rematched(db, matched, revisions, rev, iso(self._clock()), lookback=lookback)
+            saved = rematch.rematched(db, matched, revisions, rev, self._clock(), lookback=lookback)
+            rematch.confirm(db, same, rev)
+            facts.set_meta(db, note or {})
+            return saved
 
     def stale(self, rev: str, since: datetime | None) -> int:
         """See Store.stale."""
         with self._connections.reading() as db:
             return rematch.stale(db, rev, since)
+
+    def outdated(self, rev: str, since: datetime, limit: int) -> list[tuple[int, Stored]]:
+        """See Store.outdated."""
+        with self._connections.reading() as db:
+            return rematch.outdated(db, rev, since, limit)
 
     def release_held(self, feed: str) -> int:
         """See Store.release_held."""
@@ -192,10 +234,12 @@ class SqliteStore:
         with self._connections.reading() as db:
             return digests.story_members(db, stories)
 
-    def lookback_hits(self, desk: str, watchlists: Collection[str] | None) -> list[Hit]:
+    def lookback_hits(
+        self, desk: str, watchlists: Collection[str] | None, levels: Collection[Level] = LEVELS
+    ) -> list[Hit]:
         """See Store.lookback_hits."""
         with self._connections.reading() as db:
-            return digests.lookback_hits(db, desk, watchlists)
+            return digests.lookback_hits(db, desk, watchlists, levels)
 
     def freeze(
         self, key: DigestKey, messages: Sequence[Message], hits: Sequence[Hit], made: datetime, stories: int
