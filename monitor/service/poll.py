@@ -87,28 +87,52 @@ class Polling:
         due = {s.feed: s for s in states if s.feed in feeds and not must_wait(s, self.clock())}
         report = Report(feeds=len(due))
         try:
-            async for waiting in _grouped(self.fetcher.fetch_all([(feeds[i], s) for i, s in due.items()])):
-                await asyncio.to_thread(self._take, [(f, due[f.id], r) for f, r in waiting], report)
-                if progress:
-                    progress(report.fetched + report.unchanged + report.failed, len(due))
+            await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
         finally:
             self.store.release(owner)
         report.seconds = time.monotonic() - began
         return report
 
-    def _take(self, answers: Sequence[Answer], report: Report) -> None:
+    async def _through(self, due: Sequence[tuple[Feed, FeedState]], report: Report, progress: Progress | None) -> None:
+        """Fetch, parse, match and write; a group is parsed in the children while the one before it is written."""
+        states = {state.feed: state for _, state in due}
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for waiting in _grouped(self.fetcher.fetch_all(due)):
+                answers = [(feed, states[feed.id], result) for feed, result in waiting]
+                outcomes = await asyncio.to_thread(self._parsed, answers)
+                if writing:
+                    await writing
+                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
+        finally:
+            if writing:
+                await writing
+
+    def _parsed(self, answers: Sequence[Answer]) -> list[Read | Failed]:
+        """What the children make of the bodies among the answers, in order."""
+        now = self.clock()
+        jobs = [(f, r.body, r.content_type, r.url, now, s.identity) for f, s, r in answers if isinstance(r, Fetched)]
+        return [_read(outcome) for outcome in self.read(jobs)] if jobs else []
+
+    async def _written(
+        self,
+        answers: Sequence[Answer],
+        outcomes: Sequence[Read | Failed],
+        report: Report,
+        progress: Progress | None,
+        every: int,
+    ) -> None:
+        await asyncio.to_thread(self._take, answers, outcomes, report)
+        if progress:
+            progress(report.fetched + report.unchanged + report.failed, every)
+
+    def _take(self, answers: Sequence[Answer], outcomes: Sequence[Read | Failed], report: Report) -> None:
         """Turn answers into batches and write them in one transaction."""
         now = self.clock()
         bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
-        outcomes = (
-            self.read([(f, r.body, r.content_type, r.url, now, s.identity) for f, s, r in bodies])
-            if bodies
-            else iter(())
-        )
         batches: list[Batch] = []
         new: list[tuple[Feed, FeedState, Fetched, list[Article]]] = []
-        for (feed, state, fetched), outcome in zip(bodies, outcomes, strict=True):
-            read = _read(outcome)
+        for (feed, state, fetched), read in zip(bodies, outcomes, strict=True):
             if isinstance(read, Failed):
                 batches.append(self._failed(feed, state, read, now, report))
             else:
