@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from monitor.config import Config, load_config
 from monitor.errors import ConfigError, Problem, UsageError
@@ -29,8 +30,21 @@ if TYPE_CHECKING:
     from monitor.service.mail import Post
     from monitor.service.poll import Polling
     from monitor.service.read import Read
+    from monitor.service.rematch import LookBack, Rematch
 
 CONFIG = "monitor.yaml"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Opens a store for reading alone; goes to child processes."""
+
+    path: Path
+
+    def __call__(self) -> SqliteStore:
+        """A store that nothing can be written through."""
+        return SqliteStore(self.path, read_only=True)
 
 
 def now() -> datetime:
@@ -41,18 +55,19 @@ def now() -> datetime:
 class App(AbstractContextManager["App"]):
     """A workspace, opened. Parts are made when first asked for, so that a search pays for no fetcher."""
 
-    def __init__(self, config: Config, *, create: bool = False) -> None:
+    def __init__(self, config: Config, *, create: bool = False, read_only: bool = False) -> None:
         self.config = config
         self.clock = now
         self._create = create
+        self._read_only = read_only
 
     @classmethod
-    def at(cls, path: Path, *, create: bool = False) -> App:
+    def at(cls, path: Path, *, create: bool = False, read_only: bool = False) -> App:
         """Open the workspace of a monitor.yaml. Raises ConfigError."""
         if not path.exists():
             problem = Problem(str(path), 0, 0, "There is no configuration here.", "Run `monitor init` or use --config.")
             raise ConfigError(problem)
-        return cls(load_config(path, os.environ), create=create)
+        return cls(load_config(path, os.environ), create=create, read_only=read_only)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -66,7 +81,7 @@ class App(AbstractContextManager["App"]):
 
     def close(self) -> None:
         """End the children, then close the database."""
-        for part in ("sandbox", "store"):
+        for part in ("sandbox", "crew", "store"):
             if part in self.__dict__:
                 self.__dict__.pop(part).close()
 
@@ -75,12 +90,12 @@ class App(AbstractContextManager["App"]):
         """The database; it must exist unless the app was opened with `create`."""
         if self._create:
             self.config.store.parent.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(self.config.store, create=self._create, clock=self.clock)
+        return SqliteStore(self.config.store, create=self._create, read_only=self._read_only, clock=self.clock)
 
     @cached_property
     def editorial(self) -> Editorial:
         """The watchlists."""
-        return Editorial(self.config.watchlists, self.store, self.clock)
+        return Editorial(self.config.watchlists, self.store, self.clock, keep=not self._read_only)
 
     @cached_property
     def search(self) -> Search:
@@ -97,6 +112,39 @@ class App(AbstractContextManager["App"]):
 
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would each reserve address space in a child
         return Sandbox(workers=max(1, min(4, os.cpu_count() or 1)), preload=PRELOAD)
+
+    @cached_property
+    def crew(self) -> Sandbox:
+        """The children that match pieces of the archive, one per core."""
+        from monitor.sandbox import Sandbox
+        from monitor.service.pieces import LIMITS, PRELOAD
+
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        return Sandbox(workers=max(1, min(8, os.cpu_count() or 1)), limits=LIMITS, preload=PRELOAD)
+
+    def children(self, function: Callable[..., T], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[T] | Killed]:
+        """Run a function of a module on many arguments in the crew; outcomes in order."""
+        return self.crew.map(function, jobs, batch=2)
+
+    @property
+    def reading(self) -> Reading:
+        """Opens the store for reading alone, in any process."""
+        return Reading(self.config.store)
+
+    @cached_property
+    def rematch(self) -> Rematch:
+        """The archive against the watchlists in force."""
+        from monitor.service.rematch import Rematch
+
+        force = self.editorial.current()
+        return Rematch(store=self.store, force=force, reading=self.reading, children=self.children)
+
+    @cached_property
+    def look_back(self) -> LookBack:
+        """The last days against the watchlists in force."""
+        from monitor.service.rematch import LookBack
+
+        return LookBack(store=self.store, editorial=self.editorial, clock=self.clock)
 
     @cached_property
     def polling(self) -> Polling:
@@ -157,16 +205,17 @@ class App(AbstractContextManager["App"]):
             templates=templates(self.config.templates),
             address=Address(sender=mail.sender, host=mail.host, base_url=self.config.web.base_url),
             clock=self.clock,
+            shipped=templates(),
         )
 
 
-def templates(own: Path) -> Environment:
+def templates(*own: Path) -> Environment:
     """The mail templates; a workspace's own ones go before those of the package."""
     from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
     from jinja2.sandbox import SandboxedEnvironment
 
     return SandboxedEnvironment(
-        loader=FileSystemLoader([own, shipped() / "templates"]),
+        loader=FileSystemLoader([*own, shipped() / "templates"]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
     )

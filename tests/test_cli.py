@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from fakes import WATCHLIST, Answer, Clock, Entry, Site, Workspace, entries, until
+from fakes import WATCHLIST, Answer, Clock, Entry, Site, Workspace, entries, text_of, until
 
 from monitor.cli import COMMANDS, main
 from monitor.daemon import locked
@@ -400,12 +400,41 @@ def test_digest_of_what_there_is_not(polled: Run, desk: Workspace) -> None:
     """An unknown desk, a date that is none, a day without digest, no desk at all: a sentence each."""
     polled("digest", "preview", "--desk", "iran").refuses(2, "`iran`", "iraq")
     polled("digest", "preview", "--date", "21.11.2026").refuses(2, "2026-11-21")
+    polled("digest", "preview", "--date", "2026-11-22").refuses(2, "has not come yet")
     polled("digest", "preview", "--date", "2020-01-01").refuses(2, "monitor digest list")
     desk.write("watchlists/desks.yaml", "desks: []\n")
     polled("digest", "send").refuses(2, "desks.yaml")
     two = "".join(f"  - {{id: d{n}, title: D, to: [a@example.org]}}\n" for n in range(2))
     desk.write("watchlists/desks.yaml", f"desks:\n{two}")
     polled("digest", "preview").refuses(2, "--desk d0 or d1")
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        b"{{ page.nope.x }}",
+        b"{% if %}",
+        b"{{ page.__class__.__mro__ }}",
+        b"{% include '../monitor.yaml' %}",
+        b"\xff",
+        b"{{ 1 + 'a' }}",
+    ],
+)
+def test_a_broken_template_keeps_no_mail_back(polled: Run, desk: Workspace, template: bytes) -> None:
+    """The mail goes out in the shipped form and says so."""
+    (desk.root / "templates").mkdir()
+    (desk.root / "templates" / "digest.txt").write_bytes(template)
+    said = polled("digest", "send")
+    assert said.code == 0
+    (mail,) = desk.mails().values()
+    assert "Ain al-Asad attacked" in text_of(mail)
+    assert "your own form of this mail" in text_of(mail)
+
+
+def test_a_folder_stands_for_its_configuration(run: Run, desk: Workspace) -> None:
+    """`--config` takes the folder of a workspace as well."""
+    os.chdir("/")
+    assert run("--config", desk.root, "doctor", "--quick").code == 0
 
 
 def test_digest_to_one_address(polled: Run, desk: Workspace) -> None:

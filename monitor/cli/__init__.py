@@ -26,6 +26,8 @@ COMMANDS = {
     "not-it": "look",
     "check": "edit",
     "schema": "edit",
+    "try": "archive",
+    "rematch": "archive",
     "digest": "mail",
     "outbox": "mail",
     "feeds": "feeds",
@@ -63,13 +65,13 @@ class Commands(click.Group):
     default=Path("monitor.yaml"),
     show_default=True,
     envvar="MONITOR_CONFIG",
-    help="The workspace's monitor.yaml.",
+    help="The workspace's monitor.yaml, or its folder.",
 )
 @click.version_option(__version__, prog_name="monitor")
 @click.pass_context
 def cli(ctx: click.Context, config: Path) -> None:
     """A watch over the news: feeds in, evidenced hits and daily digests out."""
-    ctx.obj = config
+    ctx.obj = config / "monitor.yaml" if config.is_dir() else config
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -35,6 +35,8 @@ def preview(config: Path, desk_id: str, day: str, form: str) -> None:
         desk = _desk(app, desk_id)
         key = _key(app, desk, day)
         messages = app.store.frozen(key)
+        if key.day > _today(app, desk):
+            raise UsageError(f"{key.day} has not come yet for {desk.id}: leave --date out to see today's digest.")
         if not messages and key.day < _today(app, desk):
             raise UsageError(f"No digest of {desk.id} was made on {key.day}: `monitor digest list` shows which were.")
         message = (messages or app.post.messages(app.post.digest(desk, key)))[0]

@@ -75,6 +75,8 @@ class Post:
     templates: Environment
     address: Address
     clock: Clock
+    shipped: Environment | None = None
+    """The program's own templates, for when those of the workspace cannot be used."""
 
     def tick(self) -> list[Delivery]:
         """Make what is due and deliver what is queued."""
@@ -121,11 +123,22 @@ class Post:
         )
 
     def messages(self, digest: Digest) -> list[Message]:
-        """The digest as mails, one per recipient."""
+        """The digest as mails, one per recipient; in the shipped form when the workspace's own cannot be used."""
+        try:
+            return self._rendered(digest, self.templates)
+        except Exception as error:  # whatever a person's template does must not keep the mail back
+            if self.shipped is None:
+                raise
+            place = f"{getattr(error, 'name', '') or 'templates'}:{getattr(error, 'lineno', '') or '?'}"
+            said = f"Not in force: your own form of this mail ({place}: {error}). Mend or delete it in templates/."
+            coverage = replace(digest.coverage, warnings=(*digest.coverage.warnings, said))
+            return self._rendered(replace(digest, coverage=coverage), self.shipped)
+
+    def _rendered(self, digest: Digest, templates: Environment) -> list[Message]:
         address = self.address
         return render(
             digest,
-            self.templates,
+            templates,
             sender=address.sender,
             host=address.host,
             base_url=address.base_url,
