@@ -12,7 +12,7 @@ import sys
 
 from common import BENCH, arguments, note
 
-SCRIPTS = ("match", "importing", "search", "poll")
+SCRIPTS = ("language", "match", "importing", "search", "poll")
 
 
 def main() -> None:
