@@ -12,7 +12,7 @@ import daachorse
 from monitor.match.sounds import Sounding, Sounds
 from monitor.match.vocabulary import ARTICLE, Use
 from monitor.model import Article
-from monitor.text import SPACE, Folded, fold, fold_batch, widened
+from monitor.text import SPACE, FoldedBatch, widened
 from monitor.text.affixes import affixes
 from monitor.text.letters import DATA
 from monitor.text.sound import is_latin
@@ -34,14 +34,16 @@ _APOSTROPHES = frozenset(DATA["apostrophes"])
 class Text:
     """One article inside a folded batch: its two fields, and the way back to its letters, made when first needed."""
 
-    __slots__ = ("_folded", "article", "bounds", "data")
+    __slots__ = ("_batch", "_number", "article", "bounds", "data")
 
-    def __init__(self, article: Article, data: bytes, bounds: tuple[int, int, int]) -> None:
+    def __init__(self, article: Article, batch: FoldedBatch, number: int) -> None:
         self.article = article
-        self.data = data
-        self.bounds = bounds
+        self.data = batch.data
+        before, middle, after = batch.bounds[2 * number : 2 * number + 3]
+        self.bounds = (before, middle, after)
         """Positions of the SEGMENT bytes before the title, between title and body, after the body."""
-        self._folded: dict[int, Folded] = {}
+        self._batch = batch
+        self._number = number
 
     def field(self, position: int) -> int:
         """0 in the title, 1 in the body."""
@@ -54,10 +56,7 @@ class Text:
     def original(self, start: int, end: int) -> tuple[int, int, int]:
         """(field, start, end) in code points of the original field."""
         field = self.field(start)
-        if field not in self._folded:
-            self._folded[field] = fold(self.letters(field))
-        base = self.bounds[field]
-        return (field, *self._folded[field].original(start - base, end - base))
+        return (field, *self._batch.original(2 * self._number + field, start, end))
 
     def apostrophe_at(self, position: int) -> bool:
         """Whether an apostrophe stood in the original right before the letter at this position."""
@@ -77,12 +76,10 @@ class Scanner:
 
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
         """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
-        data, bounds = fold_batch([field for a in articles for field in (a.title, a.text)])
-        edges = bounds.tolist()
-        texts = [Text(a, data, (edges[2 * n], edges[2 * n + 1], edges[2 * n + 2])) for n, a in enumerate(articles)]
-        found: list[tuple[Text, Places]] = [(text, {}) for text in texts]
-        self._by_letters(data, edges, found)
-        self._by_sound(data, edges, found)
+        batch = FoldedBatch([field for a in articles for field in (a.title, a.text)])
+        found: list[tuple[Text, Places]] = [(Text(a, batch, n), {}) for n, a in enumerate(articles)]
+        self._by_letters(batch.data, batch.bounds, found)
+        self._by_sound(batch.data, batch.bounds, found)
         for _, places in found:
             for spans in places.values():
                 spans.sort()
@@ -193,8 +190,9 @@ def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
         return not use.capitals
     if "." in found:
         return True
-    others = _CASED.findall(letters[:first] + letters[last:])
-    return len(others) < _SHOUTED or not "".join(others).isupper()
+    if not letters.isupper():
+        return True
+    return len(_CASED.findall(letters)) - len(found) < _SHOUTED
 
 
 def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: bool = False) -> bool:

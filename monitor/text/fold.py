@@ -28,48 +28,72 @@ _LETTER = np.zeros(256, dtype=bool)
 _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
 
+class FoldedBatch:
+    """Many folded texts in one piece: a SEGMENT byte before, between and after; each word between single spaces."""
+
+    __slots__ = ("_kept", "_origins", "_single", "_sources", "_starts", "bounds", "data")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        joined = _joined(texts)
+        codes = TABLE[_units(joined)]
+        self._starts = _starts(codes)
+        self._sources: dict[int, Array] = {}
+        special = np.flatnonzero(codes == EXPAND)
+        if special.size:
+            numbers = np.unique(np.searchsorted(self._starts, special, side="right") - 1).tolist()
+            written = {n: _expanded(texts[n]) for n in numbers}
+            self._sources = {n: sources for n, (_, sources) in written.items()}
+            texts = [written[n][0] if n in written else text for n, text in enumerate(texts)]
+            codes = TABLE[_units(_joined(texts))]
+            self._starts = _starts(codes)
+        _context(codes)
+        self._kept = codes != DELETE
+        kept = codes[self._kept]
+        self._single = _single_spaces(kept)
+        kept = kept[self._single]
+        self._origins: Array | None = None
+        self.data: bytes = kept.tobytes()
+        self.bounds: list[int] = np.flatnonzero(kept == SEGMENT).tolist()
+        """Places of the SEGMENT bytes: text i lies strictly between bounds[i] and bounds[i + 1]."""
+
+    def original(self, number: int, start: int, end: int) -> tuple[int, int]:
+        """Half-open code points of text `number` for half-open places of `data` inside it."""
+        if self._origins is None:  # most batches have a hit, and one pass for all is cheaper than a fold for each
+            self._origins = np.flatnonzero(self._kept)[self._single]
+        base = int(self._starts[number])
+        first, last = max(0, int(self._origins[start]) - base), max(0, int(self._origins[end - 1]) - base)
+        sources = self._sources.get(number)
+        if sources is not None:
+            most = len(sources) - 1
+            return int(sources[min(first, most)]), int(sources[min(last, most)]) + 1
+        return first, last + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """One folded text. `data` is SEGMENT, SPACE, words parted by single spaces, SPACE, SEGMENT."""
 
-    data: bytes
-    origins: Array
-    """For each byte the code point of the original text that it came from; one more entry for the end."""
+    batch: FoldedBatch
+
+    @property
+    def data(self) -> bytes:
+        """The folded bytes."""
+        return self.batch.data
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Half-open code points of the original text for half-open bytes of `data`."""
-        return int(self.origins[start]), int(self.origins[end - 1]) + 1
+        return self.batch.original(0, start, end)
 
 
-def fold_batch(texts: Sequence[str]) -> tuple[bytes, Array]:
-    """Fold many texts in one pass.
-
-    Returns all of them joined (a SEGMENT byte before, between and after), and the positions of these SEGMENT bytes:
-    text i lies strictly between bounds[i] and bounds[i + 1]. Each word has a space before and behind it.
-    """
-    joined = _joined(texts)
-    codes = TABLE[_units(joined)]
-    if (codes == EXPAND).any():
-        joined = _joined([_expanded(text)[0] for text in texts])
-        codes = TABLE[_units(joined)]
-    _context(codes)
-    kept = codes[codes != DELETE]
-    kept = kept[_single_spaces(kept)]
-    return kept.tobytes(), np.flatnonzero(kept == SEGMENT)
+def fold_batch(texts: Sequence[str]) -> tuple[bytes, list[int]]:
+    """Fold many texts in one pass: the bytes of a FoldedBatch and its bounds."""
+    batch = FoldedBatch(texts)
+    return batch.data, batch.bounds
 
 
 def fold(text: str) -> Folded:
     """Fold one text and remember where each byte came from. Gives the same bytes as fold_batch."""
-    expanded, sources = _expanded(text)
-    codes = TABLE[_units(_joined([expanded]))]
-    _context(codes)
-    where = np.flatnonzero(codes != DELETE)
-    kept = codes[where]
-    single = _single_spaces(kept)
-    origins = np.minimum(np.maximum(where[single] - 2, 0), len(expanded))
-    if sources is not None:
-        origins = sources[origins]
-    return Folded(kept[single].tobytes(), origins)
+    return Folded(FoldedBatch([text]))
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
@@ -105,10 +129,13 @@ def _units(text: str) -> Array:
     return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype=np.uint16)
 
 
-def _expanded(text: str) -> tuple[str, Array | None]:
+def _starts(codes: Array) -> Array:
+    """Where each text begins in their joined form, in units: behind a separator and a space."""
+    return np.flatnonzero(codes == SEGMENT) + 2
+
+
+def _expanded(text: str) -> tuple[str, Array]:
     """The text with every letter of the exact path written out, and for each new letter its place in the original."""
-    if not text or not (TABLE[_units(text)] == EXPAND).any():
-        return text, None
     out: list[str] = []
     sources: list[int] = []
     for place, char in enumerate(text):

@@ -33,6 +33,7 @@ _VOWELS = {_code(letter): _KINS[kin] for letters, kin, _ in _DATA["vowels"] for 
 _SOUNDS = {_code(c): ord(sound) for letters, sound, _ in (*_DATA["latin"], *_DATA["arabic"]) for c in letters}
 _SOUNDING = bytes(_SOUNDS.get(code, code) for code in range(256))
 _DROPPED = bytes(code for code in range(256) if code not in _SOUNDS and code not in (SPACE, SEGMENT))
+_SOUND = np.array([0 if code in _DROPPED else _SOUNDING[code] for code in range(256)], dtype=np.uint8)
 _TRANSLATED = bytes(ord(_DATA["translated"].get(chr(code), chr(code))) for code in range(256))
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 
@@ -57,16 +58,13 @@ def skeleton(data: bytes) -> bytes:
 
 
 def places(data: bytes) -> list[int]:
-    """For each byte of skeleton(data) its place in `data`; slower, for the few texts with a candidate."""
-    voiced = _voiced(data)
-    found: list[int] = []
-    last = -1
-    for place, code in enumerate(voiced):
-        sound = code if code in (SPACE, SEGMENT) else _SOUNDS.get(code, -1)
-        if sound < 0 or (sound == last and sound != SEGMENT):
-            continue
-        found.append(place)
-        last = sound
+    """For each byte of skeleton(data) its place in `data`, for the few texts with a candidate."""
+    sounds = _SOUND[np.frombuffer(_voiced(data), dtype=np.uint8)]
+    where = np.flatnonzero(sounds)
+    kept = sounds[where]
+    single = np.ones(len(kept), dtype=bool)
+    single[1:] = (kept[1:] != kept[:-1]) | (kept[1:] == SEGMENT)
+    found: list[int] = where[single].tolist()
     return found
 
 
