@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from monitor.app import App
 from monitor.errors import BusyError, MonitorError
 from monitor.service.mail import MOST_PROBLEMS
 from monitor.service.poll import Report
+from monitor.service.rematch import Summary, added
 
 GRACE = 3_600
 """Seconds that a tick may be late and still counts; the scheduler's own default of 1 drops late ticks (FACTS)."""
@@ -28,6 +30,9 @@ PATIENCE = timedelta(minutes=5)
 
 MAIL_TICK = 20.0
 """Most seconds between two looks at the mail that is due: a flash is out within a minute of its storing."""
+
+LOOK_BACK_SECONDS = 15.0
+"""How long one tick of the look-back may work, so that the program ends soon when it is told to."""
 
 logger = logging.getLogger("monitor")
 
@@ -40,7 +45,7 @@ def serve(app: App) -> None:
         lost = app.post.recover()
         for delivery in lost:
             logger.warning("Delivery not confirmed: %s to %s; `monitor outbox` shows it.", delivery.key, delivery.to)
-        watch = Watch(app)
+        watch = Watch(app, stop)
         force = app.editorial.current()
         feeds = sum(1 for f in force.feeds if f.url)
         logger.info("Watching %d feeds for %d desks; stop with Ctrl-C.", feeds, len(force.desks))
@@ -61,14 +66,16 @@ def _scheduler(watch: Watch, tick: float) -> BackgroundScheduler:
     start = datetime.now().astimezone()
     scheduler.add_job(watch.guarded(watch.poll), "interval", seconds=tick, next_run_time=start)
     scheduler.add_job(watch.guarded(watch.mail), "interval", seconds=min(MAIL_TICK, tick), next_run_time=start)
+    scheduler.add_job(watch.guarded(watch.look_back), "interval", seconds=min(MAIL_TICK, tick), next_run_time=start)
     return scheduler
 
 
 class Watch:
     """What happens at each tick. Says each cause of failure once, and again when it changes."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, stop: threading.Event | None = None) -> None:
         self.app = app
+        self._stop = stop or threading.Event()
         self._started = app.clock()
         self._looked = False
         self._causes: frozenset[str] = frozenset()
@@ -113,6 +120,17 @@ class Watch:
         for delivery in self.app.post.tick():
             why = f" ({delivery.error})" if delivery.error else ""
             logger.info("%s to %s: %s%s", delivery.key, delivery.to, delivery.state, why)
+
+    def look_back(self) -> None:
+        """Match the last 30 days again when the watchlists have changed; polls and mails go on meanwhile."""
+        done, end = Summary(), time.monotonic() + LOOK_BACK_SECONDS
+        while not self._stop.is_set() and time.monotonic() < end and (step := self.app.look_back.step()) is not None:
+            done = added(done, step)
+        if done.articles:
+            logger.info(
+                "The watchlists have changed: %d stored articles matched again, %d hits gained, %d withdrawn.",
+                done.articles, done.gained, done.withdrawn,
+            )  # fmt: skip
 
     def _say_problems(self) -> None:
         problems = tuple(str(p) for p in self.app.editorial.current().problems)

@@ -123,12 +123,13 @@ class Store(Protocol):
         *,
         lookback: bool,
         same: Sequence[tuple[str, str]] = (),
-        note: Mapping[str, str] | None = None,
+        note: Callable[[Saved], Mapping[str, str]] | None = None,
     ) -> Saved:
         """Replace the mentions of these articles, add new hits, withdraw hits that no longer hold.
 
         Level, revision and evidence of a hit that stands follow, the latter two as long as no desk was told of it.
-        `same` lists (id, revision) of articles on which nothing changes; `note` is remembered as by `set_meta`.
+        `same` lists (id, revision) of articles on which nothing changes; `note` makes of what was written the words to
+        remember with it, as by `set_meta`.
         """
         ...
 

@@ -26,7 +26,6 @@ COMMANDS = {
     "not-it": "look",
     "check": "edit",
     "schema": "edit",
-    "try": "archive",
     "rematch": "archive",
     "digest": "mail",
     "outbox": "mail",

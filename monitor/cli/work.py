@@ -57,6 +57,7 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
             raise UsageError(f"There is no feed `{min(unknown)}` to poll: `monitor feeds list` shows their ids.")
         with progress("Polling") as shown:
             report = app.polling.poll(set(feed) or None, every=which == "all" or bool(feed), progress=shown)
+        looked, left = app.look_back.few()
     if as_json:
         keys = ("feeds", "fetched", "unchanged", "failed", "articles", "hits")
         line({key: getattr(report, key) for key in keys} | {"seconds": round(report.seconds, 3)})
@@ -64,6 +65,15 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
         click.echo(
             f"{report.feeds} feeds: {report.fetched} read, {report.unchanged} unchanged, {report.failed} failed; "
             f"{report.articles} new articles, {report.revised} edited, {report.hits} hits in {report.seconds:.1f} s"
+        )
+    if looked.articles:
+        say(
+            f"The watchlists have changed: {looked.articles} articles of the last 30 days were matched again, "
+            f"{looked.gained} hits gained, {looked.withdrawn} withdrawn."
+        )
+    if left:
+        say(
+            f"The watchlists have changed since {left} stored articles were matched: run `monitor rematch --since 30d`."
         )
     shown_failures = report.failures if verbose else report.failures[:_SHOWN]
     for title, _, sentence in shown_failures:

@@ -64,6 +64,8 @@ class Editorial:
     folder: Path
     store: Store
     clock: Clock
+    keep: bool = True
+    """Whether good revisions are remembered in the store; a command that writes nothing does not."""
     _print: str = ""
     _current: InForce | None = field(default=None)
 
@@ -95,10 +97,13 @@ class Editorial:
         if errors:
             return self._fall_back(loaded, errors, fallen)
         self._keep(loaded.sources)
-        self.store.set_meta({"verified": verified})
+        if self.keep:
+            self.store.set_meta({"verified": verified})
         return InForce(sources, compiled.matcher)
 
     def _keep(self, sources: Iterable[tuple[str, str]]) -> None:
+        if not self.keep:
+            return
         now = self.clock()
         kept = self.store.last_good()
         self.store.keep_revisions(
@@ -122,7 +127,7 @@ class Editorial:
         if not sources.files and loaded.problems:
             raise ConfigError(*errors)
         self._keep((name, source) for name, source in loaded.sources if name not in broken)
-        if self.store.last_good() == good:  # else what is kept now has to be looked at once more
+        if self.keep and self.store.last_good() == good:  # else what is kept now has to be looked at once more
             self.store.set_meta({"fallen": json.dumps([fallen, sorted(broken), [astuple(p) for p in errors]])})
         return InForce(replace(sources, problems=tuple(errors)))
 

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - only column and table names of this package stand in the strings, values are bound
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -185,13 +185,13 @@ class SqliteStore:
         *,
         lookback: bool,
         same: Sequence[tuple[str, str]] = (),
-        note: Mapping[str, str] | None = None,
+        note: Callable[[Saved], Mapping[str, str]] | None = None,
     ) -> Saved:
         """See Store.rematched; an article edited since it was read is left for the next round."""
         with self._connections.writing() as db:
             saved = rematch.rematched(db, matched, revisions, rev, self._clock(), lookback=lookback)
             rematch.confirm(db, same, rev)
-            facts.set_meta(db, note or {})
+            facts.set_meta(db, note(saved) if note else {})
             return saved
 
     def stale(self, rev: str, since: datetime | None) -> int:
