@@ -127,7 +127,6 @@ def test_init_lays_out_a_workspace_that_works_at_once(tmp_path: Path, run: Run) 
     assert (second.code, second.out) == (0, "")
     assert (folder / "watchlists" / "desks.yaml").read_text() == "desks: []\n"
     os.chdir(folder)
-    assert run("check").code == 0
     assert run("doctor").code == 0
     assert run("search", "@pkk", "--json").out == ""
 
