@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from monitor.service.poll import Polling
     from monitor.service.read import Read
     from monitor.service.rematch import LookBack, Rematch
+    from monitor.service.trial import Trial
 
 CONFIG = "monitor.yaml"
 T = TypeVar("T")
@@ -138,6 +139,13 @@ class App(AbstractContextManager["App"]):
 
         force = self.editorial.current()
         return Rematch(store=self.store, force=force, reading=self.reading, children=self.children)
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The archive against an edit."""
+        from monitor.service.trial import Trial
+
+        return Trial(store=self.store, reading=self.reading, children=self.children, post=self.post, clock=self.clock)
 
     @cached_property
     def look_back(self) -> LookBack:

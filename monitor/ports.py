@@ -103,6 +103,16 @@ class Store(Protocol):
         """Oldest first from cursor `after` on (to `upto`, included): all articles. `hits` is left empty."""
         ...
 
+    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
+        """(article id, title, text, language) of the articles that `scan` gives, five times as fast."""
+        ...
+
+    def standing(
+        self, watchlists: Collection[str], since: datetime | None
+    ) -> dict[tuple[str, str | None, str | None], int]:
+        """(watchlist, rule, entity) -> articles not older than that whose present wording has a hit of it."""
+        ...
+
     def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
         """The n of the last article of each piece of `size` articles beyond `after`, oldest first."""
         ...

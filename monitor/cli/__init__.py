@@ -26,6 +26,7 @@ COMMANDS = {
     "not-it": "look",
     "check": "edit",
     "schema": "edit",
+    "try": "archive",
     "rematch": "archive",
     "digest": "mail",
     "outbox": "mail",

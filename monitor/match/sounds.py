@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import daachorse
@@ -66,11 +66,27 @@ class Sounds:
                 rows = found.setdefault(pattern, [])
                 if name not in rows:
                     rows.append(name)
+        self._fill(found)
+
+    def _fill(self, found: Mapping[bytes, Sequence[Sounding]]) -> None:
         self.leaves = frozenset(name.leaf for rows in found.values() for name in rows)
         """Entities that may be mentioned in a spelling that no index of words can be asked for."""
         self._patterns = list(found)
         self._names = [tuple(found[p]) for p in self._patterns]
         self._automaton = daachorse.DoubleArrayAhoCorasick(self._patterns) if found else None
+
+    @classmethod
+    def of(cls, rows: Mapping[bytes, Sequence[Sounding]]) -> Sounds:
+        """A part of others: (consonants, name) as `rows` gives them."""
+        made = cls(())
+        made._fill(rows)
+        return made
+
+    def rows(self) -> Iterator[tuple[bytes, Sounding]]:
+        """Every pattern of consonants with each name that it may stand for."""
+        for pattern, names in zip(self._patterns, self._names, strict=True):
+            for name in names:
+                yield pattern, name
 
     def __len__(self) -> int:
         """Number of patterns."""

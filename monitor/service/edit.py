@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 
 from monitor.errors import ConfigError, Problem
 from monitor.match import Matcher, compile_watchlists
@@ -55,6 +56,14 @@ class InForce:
         """(watchlist id, rule or entity id) -> what a person reads."""
         rules = {(f.id, r.id): r.title for f in self.files for r in f.rules}
         return rules | {(f.id, e.id): e.name for f in self.files for e in f.entities}
+
+
+class Current(Protocol):
+    """Whoever says what is in force."""
+
+    def current(self) -> InForce:
+        """What is in force now."""
+        ...
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ from monitor.model import (
 )
 from monitor.ports import Channel, Clock, Store
 from monitor.render import render
-from monitor.service.edit import Editorial, InForce
+from monitor.service.edit import Current, InForce
 
 FIRST_DAY = timedelta(hours=24)
 """What a new desk's first digest looks back on."""
@@ -71,7 +71,7 @@ class Post:
 
     store: Store
     channel: Channel
-    editorial: Editorial
+    editorial: Current
     templates: Environment
     address: Address
     clock: Clock
@@ -102,12 +102,12 @@ class Post:
         message = self.messages(self.digest(alone, replace(key, slot=f"test-{self.clock():%H%M%S}")))[0]
         return self.channel.send(message, lambda: None)
 
-    def digest(self, desk: Desk, key: DigestKey) -> Digest:
-        """The digest of a desk as it would be mailed now; nothing is written."""
+    def digest(self, desk: Desk, key: DigestKey, fresh: Fresh | None = None) -> Digest:
+        """The digest of a desk as it would be mailed now, or of what is given as `fresh`; nothing is written."""
         now, force = self.clock(), self.editorial.current()
-        since = self._since(desk, now)
+        since = self.since(desk, now)
         levels = LEVELS[: LEVELS.index(desk.level) + 1]
-        fresh = self._fresh(desk, levels, now - FIRST_DAY)
+        fresh = self._fresh(desk, levels, now - FIRST_DAY) if fresh is None else fresh
         lookback = self.store.lookback_hits(desk.id, desk.watchlists or None, levels)
         return compose(
             desk,
@@ -181,7 +181,8 @@ class Post:
     def _desk(self, name: str) -> Desk:
         return next(d for d in self.editorial.current().desks if d.id == name)
 
-    def _since(self, desk: Desk, now: datetime) -> datetime:
+    def since(self, desk: Desk, now: datetime) -> datetime:
+        """When the desk was given its last digest; a day ago when it never was."""
         made = [at for _, _, slot, at, _ in self.store.digests(desk.id) if not slot.startswith("flash-")]
         return made[0] if made else now - FIRST_DAY
 

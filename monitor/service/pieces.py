@@ -24,7 +24,7 @@ SIZE = 1_000
 MOST = 1_000_000
 """More than a piece can hold, whatever was stored into it meanwhile."""
 
-PRELOAD = ("monitor.service.rematch",)
+PRELOAD = ("monitor.service.rematch", "monitor.service.trial")
 """Modules that a child needs; loaded once by the fork server."""
 
 LIMITS = Limits(wall=300.0, cpu=300.0, memory=4 << 30)

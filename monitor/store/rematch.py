@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -216,6 +216,27 @@ def outdated(db: sqlite3.Connection, rev: str, since: datetime, limit: int) -> l
 def _others(db: sqlite3.Connection, rev: str) -> Iterator[str]:
     for (other,) in db.execute(_OTHER_REVISIONS, (rev,)).fetchall():
         yield str(other)
+
+
+def texts(db: sqlite3.Connection, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
+    """(id, title, text, language), oldest first."""
+    start = max(after + 1, first_number(since) if since is not None else 0)
+    return db.execute(
+        "SELECT id, title, text, lang FROM articles WHERE n BETWEEN ? AND ? ORDER BY n", (start, upto)
+    ).fetchall()
+
+
+def standing(
+    db: sqlite3.Connection, watchlists: Collection[str], since: datetime | None
+) -> dict[tuple[str, str | None, str | None], int]:
+    """Hits per rule and entity of these watchlists."""
+    rows = db.execute(
+        "SELECT h.watchlist, h.rule, h.entity, count(*) FROM hits h JOIN articles a ON a.n = h.n"
+        " AND a.revision = h.revision WHERE h.watchlist IN (SELECT value FROM json_each(?)) AND h.n >= ?"
+        " AND h.withdrawn IS NULL GROUP BY 1, 2, 3",
+        (compact(list(watchlists)), first_number(since) if since is not None else 0),
+    )
+    return {(watchlist, rule, entity): count for watchlist, rule, entity, count in rows}
 
 
 def pieces(db: sqlite3.Connection, since: datetime | None, after: int, size: int) -> list[int]:

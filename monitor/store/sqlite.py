@@ -162,6 +162,18 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.scan(db, since, after, limit, upto)
 
+    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
+        """See Store.texts."""
+        with self._connections.reading() as db:
+            return rematch.texts(db, since, after, upto)
+
+    def standing(
+        self, watchlists: Collection[str], since: datetime | None
+    ) -> dict[tuple[str, str | None, str | None], int]:
+        """See Store.standing."""
+        with self._connections.reading() as db:
+            return rematch.standing(db, watchlists, since)
+
     def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
         """See Store.pieces."""
         with self._connections.reading() as db:

@@ -1,0 +1,356 @@
+"""What an edit of the watchlists would gain and lose, on stored articles and in the next mail; nothing is written.
+
+store.texts | Difference.touched | both matchers on what is touched | what differs, per rule and entity
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from monitor.digest import Fresh
+from monitor.errors import ConfigError, Problem, UsageError
+from monitor.match import compile_watchlists
+from monitor.match.difference import Difference, Key
+from monitor.model import LEVELS, Article, Desk, DigestKey, Evidence, Hit, Level, Matched, Stored
+from monitor.ports import Clock, Store
+from monitor.service.edit import DESKS, FEEDS, InForce, Sources
+from monitor.service.mail import FIRST_DAY, Post
+from monitor.service.pieces import Children, Reading, Recipe, matcher_of, opened, through
+from monitor.watchlists import WatchlistFile, cross_check, load, read_watchlist
+
+SIZE = 4_000
+"""Articles of a piece: most are only looked at."""
+
+SAMPLES = 3
+"""Articles shown of what a rule or an entity gains, and of what it loses: the newest."""
+
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """Watchlists before and after an edit."""
+
+    old: InForce
+    new: InForce
+    failing: tuple[Problem, ...]
+    """Examples of the edited watchlists that do not hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """An article that a rule or an entity gains or loses."""
+
+    article: Article
+    """Without its text."""
+    marks: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """An article that tomorrow's mail may hold."""
+
+    stored: Stored
+    gained: tuple[Hit, ...]
+    lost: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a child says of a piece."""
+
+    articles: int
+    touched: int
+    gained: Mapping[Key, int]
+    lost: Mapping[Key, int]
+    same: Mapping[Key, int]
+    """In touched articles."""
+    stored: Mapping[Key, int]
+    """Hits that the touched articles have in the store."""
+    samples: Mapping[tuple[Key, bool], tuple[Sample, ...]]
+    """(rule or entity, gained) -> the newest."""
+    recent: tuple[Recent, ...]
+    edited: frozenset[Key]
+    levels: Mapping[Key, tuple[Level, Level]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One rule or entity."""
+
+    key: Key
+    title: str
+    gained: int
+    lost: int
+    same: int
+    levels: tuple[Level, Level] | None
+    """Before and after, when the edit changes it."""
+    more: tuple[Sample, ...]
+    less: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSize:
+    """A desk's next mail without and with the edit: stories and bytes of HTML."""
+
+    desk: str
+    stories: tuple[int, int]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an edit does."""
+
+    rows: tuple[Row, ...]
+    mail: tuple[MailSize, ...]
+    failing: tuple[Problem, ...]
+    articles: int
+    touched: int
+    """Articles that had to be matched, because the edit may concern them."""
+    stale: int
+    """Stored articles that were matched with other watchlists than those in force: `same` may be off by so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """What is in force by assumption."""
+
+    force: InForce
+
+    def current(self) -> InForce:
+        return self.force
+
+
+def edited(path: Path, force: InForce, store: Store) -> Edited:
+    """Watchlists in force and as they would be with a file or a folder; raises ConfigError when these have a fault.
+
+    A file that was saved in the workspace's own folder is compared with its last good revision there.
+    """
+    old = _before(force, store)
+    if path.is_dir():
+        loaded = load(path)
+        problems = [p for p in loaded.problems if not p.warning]
+        sources = Sources(files=loaded.files, feeds=loaded.feeds or force.feeds, desks=loaded.desks or force.desks)
+    else:
+        sources = _with_file(path, old)
+        problems = [p for p in cross_check(sources.files) if not p.warning]
+    if problems:
+        raise ConfigError(*problems)
+    compiled = compile_watchlists(sources.files, sources.feeds)
+    examples = {(e.mark.file, e.mark.line, e.mark.column) for f in sources.files for e in f.examples}
+    failing = tuple(p for p in compiled.problems if (p.file, p.line, p.column) in examples)
+    faults = [p for p in compiled.problems if not p.warning and p not in failing]
+    if faults:
+        raise ConfigError(*faults)
+    return Edited(old=old, new=InForce(sources, compiled.matcher), failing=failing)
+
+
+def _before(force: InForce, store: Store) -> InForce:
+    """What was in force when the store last heard of it: a file that was saved since counts as the edit."""
+    good = store.last_good()
+    if not good:
+        return force
+    files = []
+    for file in force.files:
+        kept = good.get(file.file)
+        if kept is None:
+            continue
+        files.append(file if kept.source == file.source else read_watchlist(file.file, kept.source))
+    return InForce(Sources(files=tuple(files), feeds=force.feeds, desks=force.desks))
+
+
+def _with_file(path: Path, old: InForce) -> Sources:
+    if path.name in {FEEDS, DESKS}:
+        raise UsageError(f"{path}: feeds and desks cannot be tried: name a watchlist file or a folder.")
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): name a watchlist file or a folder.") from None
+    new = read_watchlist(str(path), source)
+    kept = [f for f in old.files if f.id != new.id]
+    files: list[WatchlistFile] = sorted([*kept, new], key=lambda f: Path(f.file).name)
+    return Sources(files=tuple(files), feeds=old.feeds, desks=old.desks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """An edit tried on the archive."""
+
+    store: Store
+    reading: Reading
+    children: Children
+    post: Post
+    clock: Clock
+
+    def run(self, edit: Edited, since: datetime | None, progress: Callable[[int, int], None] | None = None) -> Outcome:
+        """Try it on every stored article not older than `since`. Raises TemporaryError when a child was lost twice."""
+        now = self.clock()
+        earliest = min((self.post.since(desk, now) for desk in edit.new.desks), default=now)
+        recipes = Recipe.of(edit.old), Recipe.of(edit.new)
+        ends = self.store.pieces(since, 0, SIZE) or [0]
+        jobs = [(*recipes, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        found = []
+        for number, tried in enumerate(through(self.children, try_piece, jobs, "monitor try"), start=1):
+            found.append(tried)
+            if progress:
+                progress(number, len(jobs))
+        return Outcome(
+            rows=self._rows(edit, found, since),
+            mail=tuple(self._mail(desk, edit, found, now) for desk in edit.new.desks),
+            failing=edit.failing,
+            articles=sum(t.articles for t in found),
+            touched=sum(t.touched for t in found),
+            stale=self.store.stale(edit.old.rev, since),
+        )
+
+    def _rows(self, edit: Edited, found: Sequence[Tried], since: datetime | None) -> tuple[Row, ...]:
+        """What the edit concerns, and whatever gains or loses by it; in the order of the files."""
+        gained, lost = _summed(t.gained for t in found), _summed(t.lost for t in found)
+        same, touched = _summed(t.same for t in found), _summed(t.stored for t in found)
+        keys = found[0].edited | gained.keys() | lost.keys()
+        standing = self.store.standing({watchlist for watchlist, _, _ in keys}, since)
+        names, samples = edit.old.names | edit.new.names, _newest(found)
+        order = {watchlist: n for n, watchlist in enumerate([*edit.new.titles, *edit.old.titles])}
+        return tuple(
+            Row(
+                key=key,
+                title=names.get((key[0], key[1] or key[2] or ""), ""),
+                gained=gained[key],
+                lost=lost[key],
+                same=same[key] + max(0, standing.get(key, 0) - touched[key]),
+                levels=found[0].levels.get(key),
+                more=samples.get((key, True), ()),
+                less=samples.get((key, False), ()),
+            )
+            for key in sorted(keys, key=lambda k: (order.get(k[0], 0), k[1] is None, k[1] or k[2] or ""))
+        )
+
+    def _mail(self, desk: Desk, edit: Edited, found: Sequence[Tried], now: datetime) -> MailSize:
+        """The mail as it would be now, and as it would be had the edited watchlists been in force since the last."""
+        before = replace(self.post, editorial=_Fixed(edit.old))
+        after = replace(self.post, editorial=_Fixed(edit.new))
+        key = DigestKey(desk=desk.id, day=now.astimezone(ZoneInfo(desk.zone)).date(), slot=desk.at[0])
+        every = self.store.fresh_hits(desk.id, desk.watchlists or None, LEVELS, now - FIRST_DAY)
+        changes = {r.stored.article.id: r for t in found for r in t.recent}
+        levels = {k: new for k, (_, new) in found[0].levels.items()}
+        fresh = _refreshed(desk, every, changes, levels, self.post.since(desk, now))
+        digests = before.digest(desk, key), after.digest(desk, key, fresh)
+        mails = before.messages(digests[0]), after.messages(digests[1])
+        return MailSize(
+            desk=desk.id,
+            stories=(digests[0].stories, digests[1].stories),
+            size=(_size(mails[0][0].html), _size(mails[1][0].html)),
+        )
+
+
+def _refreshed(
+    desk: Desk, every: Fresh, changes: Mapping[str, Recent], levels: Mapping[Key, Level], since: datetime
+) -> Fresh:
+    """What a desk would be told: hits lost taken away, hits gained added, levels as edited."""
+    mailed = LEVELS[: LEVELS.index(desk.level) + 1]
+    rows = {stored.article.id: (stored, list(hits)) for stored, hits in every}
+    for name, change in changes.items():
+        if change.gained and change.stored.article.seen >= since:
+            stored, hits = rows.setdefault(name, (change.stored, []))
+            known = {key_of(h) for h in stored.hits}
+            wanted = [h for h in change.gained if not desk.watchlists or h.watchlist in desk.watchlists]
+            hits.extend(h for h in wanted if key_of(h) not in known)
+    found = []
+    for name, (stored, hits) in rows.items():
+        lost = changes[name].lost if name in changes else ()
+        kept = [replace(h, level=levels.get(key_of(h), h.level)) for h in hits if key_of(h) not in lost]
+        kept = [h for h in kept if h.level in mailed]
+        if kept:
+            found.append((stored, tuple(kept)))
+    return sorted(found, key=lambda row: row[0].article.when, reverse=True)
+
+
+def key_of(hit: Hit) -> Key:
+    """The rule or entity of a hit."""
+    return hit.watchlist, hit.rule, hit.entity
+
+
+def _size(html: str) -> int:
+    return len(html.encode("utf-8", "replace"))
+
+
+def _summed(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
+    total: Counter[Key] = Counter()
+    for one in counts:
+        total.update(one)
+    return total
+
+
+def _newest(found: Sequence[Tried]) -> dict[tuple[Key, bool], tuple[Sample, ...]]:
+    newest: dict[tuple[Key, bool], list[Sample]] = defaultdict(list)
+    for tried in reversed(found):
+        for key, samples in tried.samples.items():
+            newest[key].extend(samples)
+    return {key: tuple(samples[:SAMPLES]) for key, samples in newest.items()}
+
+
+@lru_cache(maxsize=1)
+def _difference(old: Recipe, new: Recipe) -> Difference:
+    return Difference(matcher_of(old), matcher_of(new))
+
+
+def try_piece(
+    old: Recipe, new: Recipe, reading: Reading, recent: datetime, since: datetime | None, after: int, upto: int
+) -> Tried:
+    """In a child: what the edit changes in a piece of the archive; news first seen since `recent` come back whole."""
+    store, difference = opened(reading), _difference(old, new)
+    rows = store.texts(since, after, upto)
+    shapes = [Article(id=i, feed="", title=title, text=text, lang=lang, seen=_NEVER) for i, title, text, lang in rows]
+    flags = difference.touched(shapes)
+    touched = store.articles([a.id for a, flag in zip(shapes, flags, strict=True) if flag])
+    articles = [s.article for s in touched]
+    pairs = zip(touched, matcher_of(old).match(articles), matcher_of(new).match(articles), strict=True)
+    account = _Account()
+    for stored, before, now in pairs:
+        account.add(stored, before, now, recent)
+    return Tried(
+        articles=len(rows),
+        touched=len(touched),
+        gained=account.gained,
+        lost=account.lost,
+        same=account.same,
+        stored=account.stored,
+        samples={key: tuple(reversed(samples[-SAMPLES:])) for key, samples in account.samples.items()},
+        recent=tuple(account.recent),
+        edited=difference.edited,
+        levels=difference.levels,
+    )
+
+
+class _Account:
+    """What differs in the touched articles of a piece, oldest first."""
+
+    def __init__(self) -> None:
+        self.gained: Counter[Key] = Counter()
+        self.lost: Counter[Key] = Counter()
+        self.same: Counter[Key] = Counter()
+        self.stored: Counter[Key] = Counter()
+        self.samples: dict[tuple[Key, bool], list[Sample]] = defaultdict(list)
+        self.recent: list[Recent] = []
+
+    def add(self, stored: Stored, before: Matched, now: Matched, recent: datetime) -> None:
+        """Take in one article as both matchers see it."""
+        old, new = {key_of(h): h for h in before.hits}, {key_of(h): h for h in now.hits}
+        self.stored.update(key_of(h) for h in stored.hits)
+        self.same.update(old.keys() & new.keys())
+        gained, lost = [h for k, h in new.items() if k not in old], [h for k, h in old.items() if k not in new]
+        self.gained.update(key_of(h) for h in gained)
+        self.lost.update(key_of(h) for h in lost)
+        article = stored.article
+        for hit in (*gained, *lost):
+            sample = Sample(article=replace(article, text="", lead="", signature=()), marks=hit.evidence)
+            self.samples[key_of(hit), key_of(hit) in new].append(sample)
+        if (gained or lost) and article.standing == "news" and article.seen >= recent:
+            self.recent.append(Recent(stored=stored, gained=tuple(gained), lost=tuple(key_of(h) for h in lost)))
