@@ -22,6 +22,7 @@ import zstandard
 from monitor.app import lay_out
 from monitor.demo.stories import load_stories
 from monitor.model import Article
+from monitor.service.edit import check
 from monitor.text.language import language, normal
 
 BENCH = Path(__file__).resolve().parent
@@ -97,17 +98,26 @@ def workspace(
 ) -> Path:
     """Lay out a workspace and return its monitor.yaml; JSON is YAML. A light one has a single small watchlist."""
     lay_out(folder)
+    config = folder / "monitor.yaml"
     if light:
         for path in (folder / "watchlists").glob("*.yaml"):
             path.unlink()
         (folder / "watchlists" / "light.yaml").write_text(LIGHT, "utf-8")
-    config = folder / "monitor.yaml"
+    else:
+        _refuse_broken(folder / "watchlists")
     if settings is not None:
         config.write_text(json.dumps(settings), "utf-8")
     if feeds:
         rows = "".join(f"  - {json.dumps(feed, ensure_ascii=False)}\n" for feed in feeds)
         (folder / "watchlists" / "feeds.yaml").write_text(f"feeds:\n{rows}", "utf-8")
     return config
+
+
+def _refuse_broken(folder: Path) -> None:
+    """A watchlist that is not in force would make every figure too good."""
+    wrong = [problem for problem in check(folder)[1] if not problem.warning]
+    if wrong:
+        sys.exit(f"The shipped watchlists are not sound, mend them first: {wrong[0]}")
 
 
 def archives() -> list[Path]:
