@@ -47,11 +47,15 @@ def plan(node: ev.Bound, matcher: Matcher, rev: str) -> Plan:
             return Everything()
 
 
+def spelled(forms: Iterable[Form]) -> Plan:
+    """The candidates of a name or word in these ways to write it, each prefix and any ending included."""
+    return _any_of(tokens for form in forms for tokens in _tokens(form))
+
+
 def _leaves(leaves: Sequence[int], matcher: Matcher, rev: str) -> Plan:
     vocabulary = matcher.vocabulary
     entities = tuple(vocabulary.leaves[n].name for n in leaves if vocabulary.leaves[n].kind == "entity")
-    texts = [_tokens(form) for n in leaves for leaf in _with_shorts(n, matcher) for form in vocabulary.forms[leaf]]
-    text = _any_of(t for group in texts for t in group)
+    text = spelled(form for n in leaves for leaf in _with_shorts(n, matcher) for form in vocabulary.forms[leaf])
     if not entities:
         return text
     # a name found by its sound stands in no index of words: articles not matched with this revision are all looked at

@@ -75,7 +75,7 @@ class Form:
 def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
     """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
     seen: set[tuple[bytes, ...]] = set()
-    for spelling in (text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text)):
+    for spelling in dict.fromkeys((text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text))):
         tokens = tuple(words(spelling))
         if not tokens:
             continue
