@@ -354,7 +354,7 @@ def test_check_finds_every_mistake_with_its_place(run: Run, desk: Workspace) -> 
     assert broken.code == 3
     assert "watchlists/bases.yaml:" in broken.out
     rows = run("check", "--json").rows
-    assert list(rows[0]) == ["file", "line", "column", "sentence", "hint", "warning"]
+    assert list(rows[0]) == ["file", "line", "column", "sentence", "hint", "warning", "slug"]
     assert all(r["line"] > 0 and r["column"] > 0 for r in rows)
     run("check", desk.root / "nowhere").refuses(3, "no such folder")
 

@@ -70,7 +70,7 @@ def test_a_watchlist_is_read_whole_with_its_places() -> None:
     assert (base.groups, base.catalogue) == (("hosts-us-forces",), ("b-one", "b-two"))
     assert [tuple(relation) for relation in base.relations] == [("part_of", "anbar")]
     assert base.source == Source(seed="a.txt", line=71, quote="two drones attacked the base")
-    assert base.accept == (Accept(warning="common-name", reason="the company is enough", on="2026-11-01"),)
+    assert base.accept == (Accept(warning="common", reason="the company is enough", on="2026-11-01"),)
     assert anbar.level == "low"
 
 

@@ -4,44 +4,80 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from monitor.cli.show import json_option, line, say
 from monitor.config import load_config
-from monitor.errors import ConfigError, Problem
+from monitor.errors import ConfigError, Problem, StoreError, TemporaryError
 from monitor.service.edit import check
-from monitor.watchlists import json_schema
+from monitor.watchlists import Loaded, json_schema
+
+if TYPE_CHECKING:
+    from monitor.service.warn import Warned
 
 _BAD = 3
 
 
 @click.command("check")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--all", "every", is_flag=True, help="List names that no article of 180 days holds, too.")
 @json_option
 @click.pass_obj
-def check_command(config: Path, folder: Path | None, *, as_json: bool) -> None:
-    """Read watchlists, feeds, desks and configuration, and run the examples. Exit code 3 when something is wrong."""
+def check_command(config: Path, folder: Path | None, *, every: bool, as_json: bool) -> None:
+    """Read watchlists, feeds, desks and configuration, and run the examples. Exit code 3 when something is wrong.
+
+    Warnings, some of them from the articles stored so far, change no exit code.
+    """
     problems, place = _configured(config, folder)
     loaded, found = check(place)
-    problems += found
-    for problem in problems:
+    told = _warned(config, loaded, every=every)
+    errors = [p for p in (*problems, *found) if not p.warning]
+    open_ = [w for w in told if not w.settled]
+    shown = [(p, "") for p in (*problems, *found)] + [(w.problem, w.slug) for w in open_ if every or w.slug != "unseen"]
+    for problem, slug in shown:
         if as_json:
-            line(_object(problem))
+            line(_object(problem, slug))
         else:
-            click.echo(f"{problem}{' (warning)' if problem.warning else ''}")
-    errors = [p for p in problems if not p.warning]
-    rules = sum(len(f.rules) for f in loaded.files)
-    entities, examples = sum(len(f.entities) for f in loaded.files), sum(len(f.examples) for f in loaded.files)
-    settled = sum(len(e.accept) for f in loaded.files for e in f.entities)
-    say(
-        f"{len(loaded.files)} watchlists, {entities} entities, {rules} rules, {examples} examples, "
-        f"{len(loaded.feeds)} feeds, {len(loaded.desks)} desks: "
-        f"{len(errors)} errors, {len(problems) - len(errors)} warnings, {settled} settled in place."
-    )
+            click.echo(f"{problem}{_kind(slug) if problem.warning else ''}")
+    say(_sums(loaded, errors=len(errors), warnings=len(shown) - len(errors), told=told, every=every))
     if errors:
         raise click.exceptions.Exit(_BAD)
+
+
+def _warned(config: Path, loaded: Loaded, *, every: bool) -> list[Warned]:
+    """Warnings of what was read; those that need stored articles only where there are some."""
+    from monitor.app import App
+    from monitor.service.warn import plain_warnings, stored_warnings
+
+    found = plain_warnings(loaded.files)
+    try:
+        with App.at(config, read_only=True) as app:
+            if app.config.store.exists():
+                found += stored_warnings(loaded.files, app.store, app.clock(), every=every)
+    except ConfigError:
+        pass  # there is no workspace here, or its mistakes are told above
+    except (StoreError, TemporaryError) as error:
+        say(f"The stored articles were not looked at: {error}")
+    return found
+
+
+def _kind(slug: str) -> str:
+    return f" (warning: {slug})" if slug else " (warning)"
+
+
+def _sums(loaded: Loaded, *, errors: int, warnings: int, told: list[Warned], every: bool) -> str:
+    """One sentence: how much there is, what is wrong with it, what a person has settled."""
+    rules = sum(len(f.rules) for f in loaded.files)
+    entities, examples = sum(len(f.entities) for f in loaded.files), sum(len(f.examples) for f in loaded.files)
+    unseen = 0 if every else sum(w.slug == "unseen" and not w.settled for w in told)
+    return (
+        f"{len(loaded.files)} watchlists, {entities} entities, {rules} rules, {examples} examples, "
+        f"{len(loaded.feeds)} feeds, {len(loaded.desks)} desks: {errors} errors, {warnings} warnings, "
+        f"{sum(w.settled for w in told)} settled in place."
+        + (f" {unseen} names or more stand in no article of 180 days: `monitor check --all`." if unseen else "")
+    )
 
 
 def _configured(config: Path, folder: Path | None) -> tuple[list[Problem], Path]:
@@ -60,7 +96,7 @@ def _configured(config: Path, folder: Path | None) -> tuple[list[Problem], Path]
         return list(error.problems), config.parent / "watchlists"
 
 
-def _object(problem: Problem) -> dict[str, object]:
+def _object(problem: Problem, slug: str) -> dict[str, object]:
     return {
         "file": problem.file,
         "line": problem.line,
@@ -68,6 +104,7 @@ def _object(problem: Problem) -> dict[str, object]:
         "sentence": problem.sentence,
         "hint": problem.hint,
         "warning": problem.warning,
+        "slug": slug,
     }
 
 

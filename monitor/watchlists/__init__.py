@@ -9,6 +9,7 @@ from monitor.watchlists.schema import json_schema
 from monitor.watchlists.shape import (
     KINDS,
     RELATIONS,
+    WARNINGS,
     Accept,
     Entity,
     Example,
@@ -26,6 +27,7 @@ from monitor.watchlists.shape import (
 __all__ = [
     "KINDS",
     "RELATIONS",
+    "WARNINGS",
     "Accept",
     "Entity",
     "Example",

@@ -10,6 +10,7 @@ from monitor.watchlists.checks import language, level, slug, slugs
 from monitor.watchlists.shape import (
     KINDS,
     RELATIONS,
+    WARNINGS,
     Accept,
     Entity,
     Example,
@@ -223,9 +224,12 @@ def _accept(reader: Reader, node: Node | None) -> tuple[Accept, ...]:
     found = []
     for item in node.items if isinstance(node, List) else (node,):
         fields = reader.fields(item, "`accept`", ("warning", "reason", "on"), ("warning", "reason"))
-        values = {key: reader.text(value, f"`{key}`") for key, value in fields.items()}
         found.append(
-            Accept(warning=values.get("warning", ""), reason=values.get("reason", ""), on=values.get("on", ""))
+            Accept(
+                warning=reader.choice(fields.get("warning"), "warning", WARNINGS),
+                reason=reader.text(fields.get("reason"), "`reason`"),
+                on=reader.text(fields.get("on"), "`on`"),
+            )
         )
     return tuple(found)
 

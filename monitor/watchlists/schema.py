@@ -9,7 +9,7 @@ from monitor.watchlists.checks import MAX_SLUG
 from monitor.watchlists.desks import DAYS, DESK_KEYS, EMPTY
 from monitor.watchlists.feeds import FEED_KEYS, FEED_KINDS
 from monitor.watchlists.read import ENTITY_KEYS, EXAMPLE_KEYS, FILE_KEYS, RULE_KEYS, SHORT_KEYS
-from monitor.watchlists.shape import KINDS, RELATIONS
+from monitor.watchlists.shape import KINDS, RELATIONS, WARNINGS
 
 Schema = dict[str, Any]
 
@@ -66,7 +66,9 @@ def _spelling() -> Schema:
 
 
 def _accept() -> Schema:
-    return _one_or_list(_object(("warning", "reason", "on"), {}, ("warning", "reason")))
+    return _one_or_list(
+        _object(("warning", "reason", "on"), {"warning": {"enum": list(WARNINGS)}}, ("warning", "reason"))
+    )
 
 
 def _watchlist() -> Schema:

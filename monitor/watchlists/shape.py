@@ -36,6 +36,10 @@ RELATIONS = ("part_of", "leads", "located_in", "hosts", "party_to")
 """From an entity to the ids of others; `@anbar+` walks them backwards."""
 
 
+WARNINGS = ("common", "unseen", "dominant", "short-star", "shared-name", "cycle")
+"""The closed list of what `monitor check` warns of, as `accept` names it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A place in a file; line and column count from 1."""
@@ -100,8 +104,10 @@ class Accept:
     """A person has settled a warning of `monitor check`."""
 
     warning: str
+    """One of WARNINGS."""
     reason: str
     on: str = ""
+    """The day on which it was settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,353 @@
+"""What is sound and yet looks wrong in watchlists: warnings, each with its place, what to do, and how to settle it.
+
+A warning never changes what is in force. A person who wants it so writes `accept: {warning: shared-name, reason: ...}`
+at the entity or the rule; the names of the warnings are `monitor.watchlists.WARNINGS`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from monitor.errors import Problem, QueryError
+from monitor.match.plan import spelled
+from monitor.match.scan import Scanner
+from monitor.match.sounds import Sounds
+from monitor.match.vocabulary import Use, Vocabulary
+from monitor.model import AnyOf, Article, Everything, Filter, Hit, Plan, Tokens, Where
+from monitor.ports import Store
+from monitor.query import ast
+from monitor.query.parse import parse
+from monitor.text import shown, words
+from monitor.watchlists import Accept, Entity, Mark, Name, Rule, WatchlistFile, WordList
+
+SAMPLE = 5_000
+"""So many of the newest articles are looked at for common names: 0.6 s of one core."""
+LEAST_ARTICLES = 500
+"""In fewer articles one in a hundred is chance."""
+COMMON = 0.01
+"""Share of the articles above which a name is common."""
+UNSEEN = timedelta(days=180)
+NEWEST_HITS = 100
+"""So many hits of each rule are looked at for a term that dominates."""
+DOMINANT, LEAST_HITS = 0.6, 20
+LEAST_STEM = 3
+"""Letters that must be left before a star."""
+BATCH = 200
+_FIRST_PREFIXED = "\u0590"
+"""Scripts from here on write prefixes and first word as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """One warning."""
+
+    slug: str
+    """What `accept` calls it."""
+    problem: Problem
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spelling:
+    """One spelling of an entity; the same letters under several languages are one."""
+
+    entity: Entity
+    loud: bool
+    """A mention is mailed."""
+    name: Name
+    folded: bytes
+
+
+def plain_warnings(files: Sequence[WatchlistFile]) -> list[Warned]:
+    """What the files alone tell: shared-name, cycle, short-star; in the order of files and lines."""
+    found = [*_shared(files), *_cycles(files), *_short_stars(files)]
+    order = {file.file: number for number, file in enumerate(files)}
+    return sorted(found, key=lambda w: (order[w.problem.file], w.problem.line, w.problem.column))
+
+
+def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime, *, every: bool = True) -> list[Warned]:
+    """What the stored articles tell: common, unseen, dominant. Nothing is written.
+
+    Without `every` the names that nobody wrote are those of entities none of whose other names was written either.
+    """
+    articles = [stored.article for _, stored in store.candidates(Everything(), Filter(), SAMPLE)]
+    names = _Names([s for file in files for s in _spellings(file)])
+    counts = names.counted(articles)
+    found = [*_common(names.spellings, counts, len(articles)), *_dominant(files, store)]
+    if _covers(store, now - UNSEEN):
+        found += _unseen([n for n, count in enumerate(counts) if not count], names, store, now - UNSEEN, every=every)
+    return found
+
+
+def _warned(slug: str, mark: Mark, accepts: Iterable[Accept], sentence: str, hint: str) -> Warned:
+    problem = Problem(mark.file, mark.line, mark.column, sentence, hint, warning=True)
+    return Warned(slug=slug, problem=problem, settled=any(a.warning == slug for a in accepts))
+
+
+def _spellings(file: WatchlistFile) -> Iterator[_Spelling]:
+    for entity in file.entities:
+        seen: set[bytes] = set()
+        for name in (Name(text=entity.name, lang="en", mark=entity.mark), *entity.names):
+            folded = _folded(name.text)
+            if folded and folded not in seen:
+                seen.add(folded)
+                loud = (entity.level or file.level) != "low"
+                yield _Spelling(entity=entity, loud=loud, name=name, folded=folded)
+
+
+@lru_cache(maxsize=16_384)
+def _folded(text: str) -> bytes:
+    return b" ".join(words(text))
+
+
+# what the files alone tell
+
+
+def _shared(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+    owners: dict[bytes, list[_Spelling]] = defaultdict(list)
+    for spelling in (s for file in files for s in _spellings(file)):
+        owners[spelling.folded].append(spelling)
+    told: set[tuple[str, str]] = set()
+    for first, *others in owners.values():
+        for other in others:
+            pair = first.entity.id, other.entity.id
+            if pair in told:
+                continue
+            told.add(pair)
+            place = f"{first.name.mark.file}:{first.name.mark.line}"
+            yield _warned(
+                "shared-name",
+                other.name.mark,
+                (*first.entity.accept, *other.entity.accept),
+                f"`{other.name.text}` is a name of `{pair[1]}` and of `{pair[0]}` ({place}), so both are mentioned.",
+                "Move it to `short` of one of them, with the company that tells them apart.",
+            )
+
+
+def _cycles(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+    """One warning per ring of relations, at the relation that closes it."""
+    entities = {entity.id: entity for file in files for entity in file.entities}
+    done: set[str] = set()
+    for start in entities:
+        path: list[str] = []
+        yield from _rings(start, entities, path, done)
+
+
+def _rings(name: str, entities: dict[str, Entity], path: list[str], done: set[str]) -> Iterator[Warned]:
+    if name in done or name not in entities:
+        return
+    path.append(name)
+    for relation in entities[name].relations:
+        if relation.id in path and relation.id != name:
+            ring = path[path.index(relation.id) :]
+            yield _warned(
+                "cycle",
+                relation.mark,
+                [accept for member in ring for accept in entities[member].accept],
+                f"The relations go in a ring: {' > '.join((*ring, ring[0]))}, so `@{ring[0]}+` means all of them.",
+                "Delete the relation that is not true.",
+            )
+        else:
+            yield from _rings(relation.id, entities, path, done)
+    path.pop()
+    done.add(name)
+
+
+def _short_stars(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+    for file in files:
+        for term in (t for listed in file.words for t in listed.terms if t.text.endswith("*")):
+            if _stem(term.text) < LEAST_STEM:
+                yield _short_star(term.text, term.mark, ())
+        for rule in file.rules:
+            for node in _nodes(rule):
+                if isinstance(node, ast.Term) and node.star and _stem(node.text) < LEAST_STEM:
+                    yield _short_star(f"{node.text}*", _at(rule, node), rule.accept)
+
+
+def _stem(text: str) -> int:
+    """Letters that folding leaves: hamza, vowel signs and the like are no letters to look for."""
+    return len(b"".join(words(text.removesuffix("*"))))
+
+
+def _short_star(text: str, mark: Mark, accepts: Iterable[Accept]) -> Warned:
+    sentence = f"Of `{text}` fewer than {LEAST_STEM} letters are left to look for, which finds half the dictionary."
+    return _warned("short-star", mark, accepts, sentence, "Write the words out.")
+
+
+def _nodes(rule: Rule) -> list[ast.Node]:
+    """The parts of a rule's query; none of one that cannot be read, which is an error told elsewhere."""
+    try:
+        return list(ast.walk(parse(rule.query, search=False)))
+    except QueryError:
+        return []
+
+
+def _at(rule: Rule, node: ast.Node) -> Mark:
+    mark = rule.query_mark
+    return Mark(file=mark.file, line=mark.line, column=mark.column + node.start)
+
+
+# what the stored articles tell
+
+
+class _Names:
+    """All spellings, each a leaf of its own: the number of a spelling is the number of its leaf."""
+
+    def __init__(self, spellings: Sequence[_Spelling]) -> None:
+        self.spellings = spellings
+        self._vocabulary = Vocabulary()
+        for number, spelling in enumerate(spellings):
+            leaf = self._vocabulary.leaf("entity", spelling.entity.id, number)
+            self._vocabulary.add(spelling.name.text, Use(leaf=leaf, lang=spelling.name.lang))
+        self._scanner = Scanner(self._vocabulary.uses, Sounds([]))
+
+    def counted(self, articles: Sequence[Article]) -> list[int]:
+        """How many of the articles hold each spelling, company and masks left aside."""
+        counts = [0] * len(self.spellings)
+        for first in range(0, len(articles), BATCH):
+            for _, places in self._scanner.scan(articles[first : first + BATCH]):
+                for number in places:
+                    counts[number] += 1
+        return counts
+
+    def quick(self, number: int) -> Plan:
+        """What an article must hold at least: before the first word may stand a prefix, so its other words are asked.
+
+        One look into the index instead of the forty that all prefixes take. A name listed as several words that is
+        written as one, and with a prefix, is not asked for.
+        """
+        forms = self._vocabulary.forms[number]
+        single = all(len(form.tokens) == 1 for form in forms)
+        parts: list[Plan] = []
+        for form in forms:
+            tokens = tuple(shown(token) for token in form.tokens)
+            if tokens[0] < _FIRST_PREFIXED:
+                parts.append(Tokens(words=tokens, prefix=True))
+            elif len(tokens) > 1:
+                parts.append(Tokens(words=tokens[1:], prefix=True))
+            else:
+                parts.append(spelled([form]) if single else Tokens(words=tokens, prefix=True))
+        return AnyOf(parts=tuple(dict.fromkeys(parts)))
+
+    def whole(self, number: int) -> Plan:
+        """What an article must hold, every prefix tried."""
+        return spelled(self._vocabulary.forms[number])
+
+
+def _common(spellings: Sequence[_Spelling], counts: Sequence[int], articles: int) -> Iterator[Warned]:
+    if articles < LEAST_ARTICLES:
+        return
+    for spelling, count in zip(spellings, counts, strict=True):
+        if spelling.loud and count > COMMON * articles:
+            yield _warned(
+                "common",
+                spelling.name.mark,
+                spelling.entity.accept,
+                f"`{spelling.name.text}` of `{spelling.entity.id}` stands in {count:,} of the newest {articles:,} "
+                f"stored articles ({count / articles:.1%}).",
+                "Ask for company with `short`, or give the entity `level: low`.",
+            )
+
+
+def _covers(store: Store, since: datetime) -> bool:
+    """Whether the store holds anything that old."""
+    return bool(store.candidates(Everything(), Filter(until=since), 1))
+
+
+def _unseen(numbers: Iterable[int], names: _Names, store: Store, since: datetime, *, every: bool) -> Iterator[Warned]:
+    limits = Filter(since=since)
+    by_entity: dict[str, list[int]] = defaultdict(list)
+    for number in numbers:
+        by_entity[names.spellings[number].entity.id].append(number)
+    for rows in by_entity.values():
+        for spelling in (names.spellings[number] for number in _absent(rows, names, store, limits, every=every)):
+            yield _warned(
+                "unseen",
+                spelling.name.mark,
+                spelling.entity.accept,
+                f"`{spelling.name.text}` of `{spelling.entity.id}` stands in no stored article since {since:%Y-%m-%d}.",
+                "Read it again letter by letter; a rare but right name may stay.",
+            )
+
+
+def _absent(numbers: list[int], names: _Names, store: Store, limits: Filter, *, every: bool) -> list[int]:
+    """Those of an entity's spellings that no article can hold: all together first, then, if `every`, one by one.
+
+    Of 2,500 spellings the former takes 0.2 s, the latter 1 s: the index is asked for each prefix of each.
+    """
+    quick = {number: names.quick(number) for number in numbers}
+    if not store.candidates(AnyOf(parts=tuple(quick.values())), limits, 1):
+        return numbers
+    if not every:
+        return []
+    return [n for n, plan in quick.items() if not all(store.candidates(p, limits, 1) for p in (plan, names.whole(n)))]
+
+
+def _dominant(files: Sequence[WatchlistFile], store: Store) -> Iterator[Warned]:
+    lists = {listed.id: listed for file in files for listed in file.words}
+    for file in files:
+        for rule in file.rules:
+            found = store.candidates(Where(column="rule", values=(rule.id,)), Filter(), NEWEST_HITS)
+            hits = [h for _, s in found for h in s.hits if h.rule == rule.id and h.watchlist == file.id]
+            if len(hits) >= LEAST_HITS:
+                yield from _dominating(rule, hits, lists)
+
+
+def _dominating(rule: Rule, hits: Sequence[Hit], lists: dict[str, WordList]) -> Iterator[Warned]:
+    """Terms without which most hits would be none: the only one of their list, or of their brackets, in the hit."""
+    nodes = _nodes(rule)
+    asked = {node.name for node in nodes if isinstance(node, ast.WordsRef)}
+    choices = [node for node in nodes if isinstance(node, ast.Or)]
+    causes: Counter[tuple[Mark, str]] = Counter()
+    for hit in hits:
+        for name in sorted(asked & lists.keys()):
+            causes.update(_only_word(lists[name], hit))
+        for choice in choices:
+            causes.update(_only_part(rule, choice, hit))
+    for (mark, text), count in causes.items():
+        if count >= LEAST_HITS and count > DOMINANT * len(hits):
+            yield _warned(
+                "dominant",
+                mark,
+                rule.accept,
+                f"`{text}` alone causes {count} of the newest {len(hits)} hits of the rule `{rule.id}`.",
+                f"Read them with `monitor search rule:{rule.id}`, then narrow the term.",
+            )
+
+
+def _only_word(listed: WordList, hit: Hit) -> list[tuple[Mark, str]]:
+    """The one term of a list of several that a hit rests on."""
+    letters = {e.letters for e in hit.evidence if e.leaf == "word" and e.name == listed.id}
+    terms = {_term(listed, each) for each in letters} - {None}
+    return [(t.mark, t.text) for t in terms if t] if len(terms) == 1 and len(listed.terms) > 1 else []
+
+
+def _term(listed: WordList, letters: str) -> Name | None:
+    """The longest term that stands in these letters, affixes left aside."""
+    found = _folded(letters)
+    held = [(len(folded), term) for term in listed.terms if (folded := _folded(term.text)) in found]
+    return max(held, key=lambda row: row[0])[1] if held else None
+
+
+def _only_part(rule: Rule, choice: ast.Or, hit: Hit) -> list[tuple[Mark, str]]:
+    """The one word of brackets with OR that a hit rests on."""
+    named = {e.name for e in hit.evidence}
+    present = [part for part in choice.parts if _written(part) in named]
+    single = present[0] if len(present) == 1 else None
+    return [(_at(rule, single), _written(single))] if isinstance(single, ast.Term) else []
+
+
+def _written(node: ast.Node) -> str:
+    """The name that evidence gives to a part of a query; empty where it has none of its own."""
+    match node:
+        case ast.Term(text=text, star=star, exact=exact):
+            quoted = f'"{text}"' if " " in text.strip() else text
+            return f"{'=' if exact else ''}{quoted}{'*' if star else ''}"
+        case ast.WordsRef(name=name) | ast.EntityRef(name=name):
+            return name
+        case _:
+            return ""
