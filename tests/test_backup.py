@@ -100,7 +100,7 @@ def test_schema_change_keeps_a_copy(filled: Path, tmp_path: Path, monkeypatch: p
     store.close()
     monkeypatch.undo()
     kept = sorted(path.name for path in tmp_path.glob("monitor.db.before-*"))
-    assert kept == ["monitor.db.before-m0002_more", "monitor.db.before-m0002_more-2"]
+    assert kept == ["monitor.db.before-m9999_more", "monitor.db.before-m9999_more-2"]
     restore(tmp_path / kept[0], tmp_path / "old.db")
     old = SqliteStore(tmp_path / "old.db")
     assert old.counts().articles == 50

@@ -12,7 +12,7 @@ from monitor.errors import Problem, QueryError
 from monitor.match.matcher import Matcher, Watch
 from monitor.match.mentions import Company, Watched
 from monitor.match.rules import Index, add_words, bind
-from monitor.match.vocabulary import Use, Vocabulary
+from monitor.match.vocabulary import Use, Vocabulary, abbreviated
 from monitor.model import Article, Feed, Matched
 from monitor.query import ast
 from monitor.query import evaluate as ev
@@ -111,7 +111,7 @@ def _watch(
 
 def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
     for lang, spelling in (("en", entity.name), *((name.lang, name.text) for name in entity.names)):
-        vocabulary.add(spelling, Use(leaf=number, lang=lang, capitals=spelling.isupper()))
+        vocabulary.add(spelling, Use(leaf=number, lang=lang, capitals=abbreviated(spelling)))
         vocabulary.sounding.append((number, lang, spelling))
 
 

@@ -11,7 +11,7 @@ from unicodedata import normalize
 import daachorse
 
 from monitor.match.sounds import Sounding, Sounds
-from monitor.match.vocabulary import ARTICLE, Use
+from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
 from monitor.text.affixes import affixes
@@ -197,9 +197,9 @@ def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
     field, first, last = text.original(start, end)
     letters = text.letters(field)
     found = letters[first:last]
-    if not found.isupper():
-        return not use.capitals
-    if "." in found:
+    if use.capitals and not "".join(c for c in found if c.isalpha())[:ABBREVIATED].isupper():
+        return False
+    if not found.isupper() or "." in found or use.words > 1:
         return True
     if not letters.isupper():
         return True

@@ -17,8 +17,8 @@ JOINED_LETTERS = 6
 _FREE_SIGNS = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
 ARTICLE = bytes((CODES["ا"], CODES["ل"]))
 _LEAST_STEM = 3
-_ABBREVIATED = 2
-"""Up to so many letters a name written in capitals is found in capitals only."""
+ABBREVIATED = 2
+"""Up to so many letters in capitals, alone or as a first word, are found in capitals only: US forces, not us."""
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 
 LeafKind = Literal["entity", "short", "mask", "word", "term"]
@@ -53,7 +53,7 @@ class Use:
     exact: str = ""
     """These very letters, in this case."""
     capitals: bool = False
-    """Only in capitals: US, not us."""
+    """Its first word only in capitals: US, not us."""
     unknown: str = ""
     """A word of a script without codes: its letters, compared in small letters."""
 
@@ -106,10 +106,16 @@ def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
             long=count > 1 or len(letters) >= LEAST_LETTERS,
             words=count,
             exact=use.exact,
-            capitals=use.capitals and len(letters) <= _ABBREVIATED,
+            capitals=use.capitals,
             unknown=text if UNKNOWN in letters else "",
         ),
     )
+
+
+def abbreviated(spelling: str) -> bool:
+    """Whether a name begins with an abbreviation that in small letters is another word."""
+    first = [c for c in spelling.split(maxsplit=1)[0] if c.isalpha()] if spelling.split() else []
+    return 0 < len(first) <= ABBREVIATED and "".join(first).isupper()
 
 
 class Vocabulary:
