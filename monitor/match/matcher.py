@@ -120,7 +120,10 @@ class Matcher:
             own = [(a, b, leaf) for a, b in found.places if (a, b) not in found.nested]
             if own:
                 file, entity = self.owners[leaf]
-                hits.append(self._hit(view, file, entity.level or file.level, own, entity=entity.id))
+                level = entity.level or file.level
+                # nine tenths of all hits are states and large places: one place proves them, mentions hold the others
+                shown = own[:1] if level == "low" else own
+                hits.append(self._hit(view, file, level, shown, entity=entity.id))
         return hits
 
     def _rule_hits(self, view: ArticleView) -> list[Hit]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,6 +106,7 @@ def widened(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
+@lru_cache(maxsize=4_096)  # two letters of every mention are asked for
 def _dropped(char: str) -> bool:
     code = TABLE[ord(char)] if char <= _SEPARATOR else SPACE
     return bool(code in (DELETE, HAMZA_SEAT)) and unicodedata.category(char) != "Cf"
