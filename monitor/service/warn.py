@@ -75,11 +75,13 @@ def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime,
     Without `every` the names that nobody wrote are those of entities none of whose other names was written either.
     """
     articles = [stored.article for _, stored in store.candidates(Everything(), Filter(), SAMPLE)]
-    names = _Names([s for file in files for s in _spellings(file)])
-    counts = names.counted(articles)
+    names, since = _Names([s for file in files for s in _spellings(file)]), now - UNSEEN
+    recent = names.counted([a for a in articles if a.when >= since])
+    older = names.counted([a for a in articles if a.when < since])
+    counts = [sum(pair) for pair in zip(recent, older, strict=True)]
     found = [*_common(names.spellings, counts, len(articles)), *_dominant(files, store)]
-    if _covers(store, now - UNSEEN):
-        found += _unseen([n for n, count in enumerate(counts) if not count], names, store, now - UNSEEN, every=every)
+    if _covers(store, since):
+        found += _unseen(names, recent, store, since, every=every)
     return found
 
 
@@ -258,13 +260,17 @@ def _covers(store: Store, since: datetime) -> bool:
     return bool(store.candidates(Everything(), Filter(until=since), 1))
 
 
-def _unseen(numbers: Iterable[int], names: _Names, store: Store, since: datetime, *, every: bool) -> Iterator[Warned]:
+def _unseen(names: _Names, recent: Sequence[int], store: Store, since: datetime, *, every: bool) -> Iterator[Warned]:
+    """`recent` tells how many articles of a sample hold each spelling."""
     limits = Filter(since=since)
     by_entity: dict[str, list[int]] = defaultdict(list)
-    for number in numbers:
-        by_entity[names.spellings[number].entity.id].append(number)
+    for number, spelling in enumerate(names.spellings):
+        by_entity[spelling.entity.id].append(number)
     for rows in by_entity.values():
-        for spelling in (names.spellings[number] for number in _absent(rows, names, store, limits, every=every)):
+        left = [number for number in rows if not recent[number]]
+        if not left or (len(left) < len(rows) and not every):
+            continue
+        for spelling in (names.spellings[number] for number in _absent(left, names, store, limits, every=every)):
             yield _warned(
                 "unseen",
                 spelling.name.mark,
