@@ -24,8 +24,8 @@ from monitor.query.parse import parse
 from monitor.text import shown, words
 from monitor.watchlists import Accept, Entity, Mark, Name, Rule, WatchlistFile, WordList
 
-SAMPLE = 5_000
-"""So many of the newest articles are looked at for common names: 0.6 s of one core."""
+SAMPLE = 3_000
+"""So many of the newest articles are looked at for common names: 0.3 s of one core."""
 LEAST_ARTICLES = 500
 """In fewer articles one in a hundred is chance."""
 COMMON = 0.01

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray
 
+_NAME = 200
+"""No name is longer."""
 _SEPARATOR = "\uffff"
 _BETWEEN = " \uffff "
 _MOST_MARKS = 6
@@ -113,8 +115,13 @@ def _dropped(char: str) -> bool:
 
 
 def words(text: str) -> list[bytes]:
-    """The folded words of a text."""
-    return fold_batch([text])[0].split()
+    """The folded words of a text; those of a name are remembered, for it is folded at every step of a compilation."""
+    return list(_words(text)) if len(text) <= _NAME else fold_batch([text])[0].split()
+
+
+@lru_cache(maxsize=32_768)
+def _words(text: str) -> tuple[bytes, ...]:
+    return tuple(fold_batch([text])[0].split())
 
 
 def index_text(title: str, body: str) -> str:

@@ -6,6 +6,7 @@ its consonants in one pass (skeleton); a candidate is then compared sound by sou
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
@@ -44,14 +45,18 @@ def _before_h(pairs: list[str]) -> Array:
     return mask
 
 
+_SHORT = 100
+"""Below so many bytes, as in the 36,000 patterns of a compilation, an expression is three times as quick as numpy."""
+_DOUBLED = re.compile(rb"([^" + re.escape(bytes([SEGMENT])) + rb"])\1+", re.DOTALL)
 _COLOURED, _SWALLOWED = _before_h(_DATA["coloured"]), _before_h(_DATA["swallowed"])
 
 
 def skeleton(data: bytes) -> bytes:
     """The consonants of folded text, words parted by single spaces, no sound twice in a row."""
-    sounds = np.frombuffer(_voiced(data).translate(_SOUNDING, _DROPPED), dtype=np.uint8)
-    if not sounds.size:
-        return b""
+    heard = _voiced(data).translate(_SOUNDING, _DROPPED)
+    if len(heard) < _SHORT:
+        return _DOUBLED.sub(rb"\1", heard)
+    sounds = np.frombuffer(heard, dtype=np.uint8)
     single = np.ones(len(sounds), dtype=bool)
     single[1:] = (sounds[1:] != sounds[:-1]) | (sounds[1:] == SEGMENT)
     return sounds[single].tobytes()
@@ -70,6 +75,8 @@ def places(data: bytes) -> list[int]:
 
 def _voiced(data: bytes) -> bytes:
     """The text with every h that only colours its neighbour, and every k that it swallows, made silent."""
+    if data.find(_H, 1) < 0:  # most of the 36,000 short patterns of a compilation
+        return data
     codes = np.frombuffer(data, dtype=np.uint8)
     h = np.flatnonzero(codes == _H)
     h = h[h > 0]
