@@ -27,7 +27,7 @@ LEAST_ALONE = 5
 
 LEAST_ARABIC = 5
 """Consonants of a name of two words in Arabic letters. These are compared in Sorani texts only, where Arabic and
-Persian names are written by ear: in Arabic texts 40 of 45 finds by sound were other words."""
+Persian names are written by ear; in Arabic texts most finds by sound were other words."""
 
 LEAST_JOINED = 6
 """Consonants of a name of two words that is written as one."""
