@@ -152,7 +152,7 @@ class Watch:
             if kind not in self._causes:
                 feed, _, sentence = next(f for f in report.failures if f[1] == kind)
                 others = f" and {count - 1} more" if count > 1 else ""
-                logger.warning("%s%s: %s They are tried again.", feed, others, sentence)
+                logger.warning("%s%s: %s. They are tried again.", feed, others, sentence.rstrip("."))
         self._causes = frozenset(counted) | (self._causes if report.failed == report.feeds else frozenset())
 
 
