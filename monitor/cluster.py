@@ -11,14 +11,14 @@ from monitor.model import Article
 from monitor.text import words
 
 SIGNATURE = 24
-"""Values kept per article; the estimate of the overlap is then right within about 0.1."""
+"""Values kept per article: enough to tell half from little, few enough to be stored with each."""
 
 READ_WORDS = 150
 """Syndicated copies begin alike; what follows later is the outlet's own background."""
 
 SAME_TEXT = 0.5
-"""Overlap from which two texts are one story: agency copies with a new headline measure 0.6 to 0.95, two reports of
-the same event by different hands under 0.2."""
+"""Overlap from which two texts are one story: half of their word triples. An agency copy under a new headline keeps far
+more of them, two reports of one event by different hands share few."""
 
 _FEW = 6
 """Texts with fewer triples are compared as a whole: a headline alone proves little."""

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -23,13 +22,13 @@ from typing import Any, Self
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from mails import message
 
 from monitor.deliver import FileChannel, SmtpChannel, to_mime
 from monitor.deliver.email import on_the_wire
 from monitor.model import Message, SendResult
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
-NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 EHLO = b"250 relay.example"
 SCRIPT: Mapping[str, bytes] = {
     "": b"220 relay.example",
@@ -43,27 +42,6 @@ SCRIPT: Mapping[str, bytes] = {
 }
 DROP = b""
 """Instead of an answer the connection is cut."""
-
-
-def message(**given: object) -> Message:
-    """Return a message; `given` replaces facts."""
-    facts: dict[str, object] = {
-        "key": "iraq-desk/2026-11-21/07:00",
-        "to": "a@desk.example",
-        "sender": "Desk Monitor <monitor@example.org>",
-        "subject": "[Monitor] Sat 21 Nov: 1 new - PKK bases",
-        "text": "1 new story\n\u200fقنديل\n.\n..dots\nFrom here on\n",
-        "html": '<!DOCTYPE html><html lang="en"><body><p>قنديل</p></body></html>',
-        "message_id": "<digest.iraq-desk.2026-11-21.0700.0123456789@monitor.example.org>",
-        "headers": (
-            ("List-Id", "Iraq desk digest <iraq-desk.monitor.example.org>"),
-            ("Auto-Submitted", "auto-generated"),
-            ("Content-Language", "en"),
-            ("X-Monitor-Digest", "iraq-desk/2026-11-21/07:00"),
-        ),
-        "date": NOW,
-    }
-    return Message(**(facts | given))  # type: ignore[arg-type]
 
 
 class Journal:

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mails import article, evidence
 
-from monitor.model import Article, Evidence
+from monitor.model import Evidence
 from monitor.render import snippet, title_parts
-
-
-def evidence(letters: str, text: str, *, field: str = "body", sentence: str = "", lang: str = "en") -> Evidence:
-    """Return evidence for the first place where the letters stand in the text."""
-    start = text.index(letters)
-    facts = {"start": start, "end": start + len(letters), "sentence": sentence or text, "lang": lang}
-    return Evidence(leaf="entity", name="qandil", letters=letters, field=field, **facts)  # type: ignore[arg-type]
-
-
-def article(title: str = "A title", text: str = "Talks near Qandil went on.", **more: object) -> Article:
-    """Return an English article; `more` replaces facts."""
-    facts: dict[str, object] = {
-        "id": "a" * 20,
-        "feed": "agency",
-        "url": "https://news.example/1",
-        "title": title,
-        "text": text,
-        "lang": "en",
-        "source": "Example Agency",
-        "seen": datetime(2026, 11, 21, 3, 0, tzinfo=UTC),
-        "revision": "r1",
-    }
-    return Article(**(facts | more))  # type: ignore[arg-type]
 
 
 def test_snippet_marks_the_very_letters() -> None:

@@ -396,3 +396,16 @@ def test_mask_removes_nothing_outside(names: Matcher, text: str) -> None:
     for start, end in without - with_masks:
         around = words(text[max(0, start - 16) : end + 16])
         assert any(b" ".join(mask)[:-1] in b" ".join(around) for mask in MASKS), text[start:end]
+
+
+def test_affixes_are_those_of_the_paragraph() -> None:
+    """A Turkish paragraph in an English article takes Turkish endings; the English one beside it does not."""
+    matcher = compiled("entities:\n  dohuk: {kind: place, name: Dohuk}\n")
+    english = "The governor of the province said that the roads were open and that the schools would be too. Dohukta"
+    turkish = (
+        "Valilik açıklamasında yolların açık olduğu ve okulların da açılacağı söylendi, Dohukta bir şey olmadı dedi"
+    )
+    assert named(matcher, english) == []
+    assert named(matcher, f"{english}\n{turkish}") == [("dohuk", "Dohuk")]
+    (mention,) = said(matcher, f"{english}\n{turkish}").mentions
+    assert mention.start > len(english)

@@ -6,41 +6,18 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
 import pytest
+from mails import message
 
 from monitor.deliver import FileChannel, SmtpChannel, to_mime
 from monitor.deliver.mime import MailError
-from monitor.model import Message
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
-NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-
-
-def message(**given: object) -> Message:
-    """Return a message; `given` replaces facts."""
-    facts: dict[str, object] = {
-        "key": "iraq-desk/2026-11-21/07:00",
-        "to": "a@desk.example",
-        "sender": "Desk Monitor <monitor@example.org>",
-        "subject": "[Monitor] Sat 21 Nov: 1 new - PKK bases",
-        "text": "1 new story\n\u200fقنديل\n.\n..dots\nFrom here on\n",
-        "html": '<!DOCTYPE html><html lang="en"><body><p>قنديل</p></body></html>',
-        "message_id": "<digest.iraq-desk.2026-11-21.0700.0123456789@monitor.example.org>",
-        "headers": (
-            ("List-Id", "Iraq desk digest <iraq-desk.monitor.example.org>"),
-            ("Auto-Submitted", "auto-generated"),
-            ("Content-Language", "en"),
-            ("X-Monitor-Digest", "iraq-desk/2026-11-21/07:00"),
-        ),
-        "date": NOW,
-    }
-    return Message(**(facts | given))  # type: ignore[arg-type]
 
 
 def parsed(raw: bytes) -> EmailMessage:

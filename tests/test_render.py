@@ -13,6 +13,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 from lxml import etree, html
+from mails import NOW, article, evidence
 
 from monitor.deliver.mime import to_mime
 from monitor.model import (
@@ -32,7 +33,6 @@ from monitor.render import MAX_HTML, clean, direction, hit_handle, render, safe_
 
 ROOT = Path(__file__).parents[1]
 VECTORS = ROOT.parent / "shared" / "vectors" / "vectors.tar.gz"
-NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 TAGS = frozenset({"html", "head", "meta", "title", "body", "table", "tbody", "tr", "td"}) | {
     "div",
     "span",
@@ -56,29 +56,6 @@ def environment() -> Environment:
 
 
 ENV = environment()
-
-
-def evidence(letters: str, text: str, *, field: str = "body", sentence: str = "", lang: str = "en") -> Evidence:
-    """Return evidence for the first place where the letters stand in the text."""
-    start = text.index(letters)
-    facts = {"start": start, "end": start + len(letters), "sentence": sentence or text, "lang": lang}
-    return Evidence(leaf="entity", name="qandil", letters=letters, field=field, **facts)  # type: ignore[arg-type]
-
-
-def article(title: str = "A title", text: str = "Talks near Qandil went on.", **more: object) -> Article:
-    """Return an English article; `more` replaces facts."""
-    facts: dict[str, object] = {
-        "id": "a" * 20,
-        "feed": "agency",
-        "url": "https://news.example/1",
-        "title": title,
-        "text": text,
-        "lang": "en",
-        "source": "Example Agency",
-        "seen": NOW - timedelta(hours=1),
-        "revision": "r1",
-    }
-    return Article(**(facts | more))  # type: ignore[arg-type]
 
 
 def line(one: Article, *found: Evidence, level: Level = "normal", rule: str | None = None) -> StoryLine:

@@ -25,7 +25,7 @@ ENGINE = "1"
 """Raised whenever folding, affixes or evaluation change what is found: stored articles then count as stale."""
 
 BATCH = 200
-"""Articles folded and scanned at once: about 0.5 MB, where the numpy passes stay in the processor's cache."""
+"""Articles folded and scanned at once: many enough that the numpy passes are worth their start, few for the memory."""
 
 
 @dataclass(frozen=True, slots=True)

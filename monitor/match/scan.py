@@ -15,6 +15,7 @@ from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
 from monitor.text.affixes import affixes
+from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA
 from monitor.text.sound import is_latin
 
@@ -35,7 +36,7 @@ _APOSTROPHES = frozenset(DATA["apostrophes"])
 class Text:
     """One article inside a folded batch: its two fields, and the way back to its letters, made when first needed."""
 
-    __slots__ = ("_batch", "_number", "article", "bounds", "data")
+    __slots__ = ("_batch", "_number", "_stretches", "article", "bounds", "data")
 
     def __init__(self, article: Article, batch: FoldedBatch, number: int) -> None:
         self.article = article
@@ -45,6 +46,7 @@ class Text:
         """Positions of the SEGMENT bytes before the title, between title and body, after the body."""
         self._batch = batch
         self._number = number
+        self._stretches: tuple[tuple[int, int, str], ...] = ()
 
     def field(self, position: int) -> int:
         """0 in the title, 1 in the body."""
@@ -58,6 +60,17 @@ class Text:
         """(field, start, end) in code points of the original field."""
         field = self.field(start)
         return (field, *self._batch.original(2 * self._number + field, start, end))
+
+    def lang(self, position: int) -> str:
+        """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
+        if self.field(position) == 0:
+            return self.article.lang
+        if not self._stretches:
+            self._stretches = paragraph_languages(self.article.text, self.article.lang)
+        if len(self._stretches) == 1:
+            return self._stretches[0][2]
+        _, start, _ = self.original(position, position + 1)
+        return next((lang for _, end, lang in self._stretches if start < end), self.article.lang)
 
     def apostrophe_at(self, position: int) -> bool:
         """Whether an apostrophe stood in the original right before the letter at this position."""
@@ -123,7 +136,7 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     if _PARTED.search(letters, first, last):
         return False
     if not is_latin(name.bare):
-        return text.article.lang == "ckb"
+        return text.lang(start) == "ckb"
     return not letters[first].islower() or letters.islower()
 
 
@@ -141,15 +154,15 @@ def _stands(text: Text, use: Use, start: int, end: int) -> bool:
         return False
     if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
         return False
-    if (prefix or use.article) and not _prefixed(text, use, prefix):
+    if (prefix or use.article) and not _prefixed(text, use, prefix, start):
         return False
     return not suffix or _suffixed(text, use, suffix, start, end)
 
 
-def _prefixed(text: Text, use: Use, prefix: bytes) -> bool:
+def _prefixed(text: Text, use: Use, prefix: bytes, start: int) -> bool:
     if not use.affixed or not (use.long or use.star):
         return False
-    return _takes_prefix(text.article.lang, use.lang, prefix, use.article, use.words > 1)
+    return _takes_prefix(text.lang(start), use.lang, prefix, use.article, use.words > 1)
 
 
 def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool:
@@ -158,7 +171,7 @@ def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool
     last = text.data[end - 1]
     if suffix.isdigit():
         return last not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
-    glued, parted = _takes_suffix(text.article.lang, use.lang, last, suffix)
+    glued, parted = _takes_suffix(text.lang(start), use.lang, last, suffix)
     if glued and use.long:
         return True
     if parted and text.apostrophe_at(end):
@@ -176,7 +189,7 @@ def _takes_prefix(lang: str, own: str, prefix: bytes, article: bool, long: bool)
 def _takes_suffix(lang: str, own: str, last: int, suffix: bytes) -> tuple[bool, bool]:
     """Whether the article's language or the name's own takes this ending: glued; and after an apostrophe.
 
-    The same few endings come again and again: remembering them halves the time of an article.
+    The same few endings come again and again, so they are remembered.
     """
     known = [affixes(tongue) for tongue in {lang, own} - {""}]
     glued = any(a.takes_suffix(last, suffix, apostrophe=False) for a in known)

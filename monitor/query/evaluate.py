@@ -17,7 +17,7 @@ Span = tuple[int, int, tuple[Atom, ...]]
 Scope = Literal["title", "lead", "body", ""]
 
 _MOST_PAIRS = 20_000
-"""Pairs of one NEAR that are formed in one article: ten times what the largest real article needs."""
+"""Pairs of one NEAR that are formed in one article; a bound for hostile texts, which no real article comes near."""
 
 
 class View(Protocol):

@@ -23,7 +23,8 @@ from monitor.service.edit import Editorial
 from monitor.service.read import Read
 
 GROUP = 32
-"""Fetched feeds that are parsed, matched and written together: one transaction for 32 polls costs a fifth of 32."""
+"""Fetched feeds that are parsed, matched and written together: the wait for the disk is paid
+once for all of them."""
 
 PAUSE = 0.25
 """Seconds without an answer after which what is there is written."""

@@ -1,6 +1,5 @@
 """The Store port on one SQLite file."""
 
-# ruff: noqa: S608 - only column and table names of this package stand in the strings, values are bound
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,7 +30,6 @@ from monitor.ports import Clock
 from monitor.store import articles, copies, digests, facts, folded, plans, rematch, schema
 from monitor.store import feeds as polling
 from monitor.store.connection import Connections, require
-from monitor.store.rows import HIT_COLUMNS, hit_of
 
 
 def _now() -> datetime:
@@ -220,12 +218,6 @@ class SqliteStore:
         """See Store.release_held."""
         with self._connections.writing() as db:
             return articles.release_held(db, feed)
-
-    def hit(self, public_id: str) -> Hit | None:
-        """The hit with this id of 16 hex digits, as mails and pages show it."""
-        with self._connections.reading() as db:
-            row = db.execute(f"SELECT {HIT_COLUMNS} FROM hits WHERE hit = ?", (public_id,)).fetchone()
-            return None if row is None else hit_of(row)
 
     def judge(self, article: str, watchlist: str, name: str, now: datetime) -> list[Hit]:
         """See Store.judge; saying it twice changes nothing."""
