@@ -71,10 +71,9 @@ def test_nothing_is_lost_and_nothing_stored_twice(tmp_path: Path, farm: tuple[in
     port, ask = farm
     desk = Workspace(root=tmp_path / "desk", ports=(port,))
     desk.lay_out()
-    desk.write("watchlists/bases.yaml", (Path(__file__).parents[1] / "watchlists" / "bases.yaml").read_text())
-    for name in ("actors", "agreements", "places", "shared"):
-        source = Path(__file__).parents[1] / "watchlists" / f"{name}.yaml"
-        desk.write(f"watchlists/{name}.yaml", source.read_text())
+    for source in (Path(__file__).parents[1] / "watchlists").glob("*.yaml"):
+        if source.stem not in {"feeds", "desks"}:
+            desk.write(f"watchlists/{source.name}", source.read_text())
     desk.feeds({f"f{n}": feed["url"] for n, feed in enumerate(lines(ask("/_feeds")))})
     with desk.open() as app:
         for step in range(5):
