@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,6 +36,26 @@ def compile_watchlists(
     files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True
 ) -> Compiled:
     """Compile all files together and run their examples."""
+    with _uncollected():
+        matcher, problems = _compiled(files, feeds)
+    if examples:
+        problems.extend(_failing(matcher, files))
+    return Compiled(matcher, tuple(problems))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: a compilation only makes what it keeps, and the collector would look through all of it."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Matcher, list[Problem]]:
     vocabulary = Vocabulary()
     index = Index(files)
     problems: list[Problem] = []
@@ -47,10 +68,7 @@ def compile_watchlists(
                 problems.append(_at_query(rule.query_mark, error))
     watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-    matcher = Matcher(vocabulary, watched, owners, rules, files, feeds)
-    if examples:
-        problems.extend(_failing(matcher, files))
-    return Compiled(matcher, tuple(problems))
+    return Matcher(vocabulary, watched, owners, rules, files, feeds), problems
 
 
 def compile_query(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import daachorse
 import numpy as np
 
-from monitor.text import SEGMENT, words
+from monitor.text import SEGMENT, fold_batch
 from monitor.text import sound as by_sound
 from monitor.text.letters import CODES
 
@@ -117,20 +117,37 @@ class Sounds:
 
 def _confirmed(names: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, tuple[bytes, ...]]]:
     """The names that are written alike in Latin and in Arabic letters, as folded words."""
-    rows: dict[int, dict[tuple[bytes, ...], str]] = {}
+    rows: dict[int, dict[str, str]] = {}
     for leaf, lang, spelling in names:
-        tokens = tuple(words(spelling))
-        if tokens and len(tokens) <= _MOST_WORDS:
-            rows.setdefault(leaf, {}).setdefault(tokens, lang)
-    for leaf, spellings in rows.items():
-        kin = {
-            tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _is_article(t))) for tokens in spellings
-        }
-        latin = {k for tokens, k in kin.items() if by_sound.is_latin(tokens[0])}
-        arabic = {k for tokens, k in kin.items() if not by_sound.is_latin(tokens[0])}
-        for tokens, lang in spellings.items():
-            if kin[tokens] in latin & arabic and _long_enough(tokens):
-                yield leaf, lang, tokens
+        rows.setdefault(leaf, {}).setdefault(spelling, lang)
+    paired = {leaf: langs for leaf, langs in rows.items() if len(langs) > 1}  # one spelling confirms nothing
+    folded = iter(_folded([spelling for langs in paired.values() for spelling in langs]))
+    for leaf, langs in paired.items():
+        spellings: dict[tuple[bytes, ...], str] = {}
+        for lang in langs.values():
+            tokens = next(folded)
+            if 0 < len(tokens) <= _MOST_WORDS:
+                spellings.setdefault(tokens, lang)
+        yield from ((leaf, lang, tokens) for tokens, lang in _alike(spellings))
+
+
+def _folded(spellings: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
+    """The words of each, all folded in one pass."""
+    data, bounds = fold_batch(spellings)
+    for start, end in itertools.pairwise(bounds):
+        yield tuple(data[start + 1 : end].split())
+
+
+def _alike(spellings: Mapping[tuple[bytes, ...], str]) -> Iterator[tuple[tuple[bytes, ...], str]]:
+    """Those of one entity's spellings that have the consonants of another in the other script."""
+    latin = {tokens for tokens in spellings if by_sound.is_latin(tokens[0])}
+    if not latin or len(latin) == len(spellings):
+        return
+    kin = {tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _is_article(t))) for tokens in spellings}
+    both = {kin[t] for t in latin} & {kin[t] for t in spellings.keys() - latin}
+    for tokens, lang in spellings.items():
+        if kin[tokens] in both and _long_enough(tokens):
+            yield tokens, lang
 
 
 def _long_enough(tokens: Sequence[bytes]) -> bool:
@@ -152,15 +169,13 @@ def _stem(token: bytes) -> bytes:
 def _patterns(bare: Sequence[bytes]) -> set[bytes]:
     """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
     between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
-    parts = [by_sound.skeleton(_stem(t)).strip() for t in bare]
-    found = set()
-    # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
-    choices = [(*between, b" " + p[:1] + b" ") for p in parts[1:]]
-    for joints in itertools.product(*choices):
-        for opening in (b" ", b" l"):
-            joined = opening + parts[0] + b"".join(j + p for j, p in zip(joints, parts[1:], strict=True))
-            found.add(b" " + by_sound.skeleton(joined).strip())
-    return found
+    first, *others = [by_sound.skeleton(_stem(t)).strip() for t in bare]
+    found = {b" " + first, b" l" + first}
+    for part in others:
+        # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
+        joints = (*between, b" " + part[:1] + b" ")
+        found = {start + joint + part for start in found for joint in joints}
+    return {by_sound.undoubled(pattern) for pattern in found}
 
 
 def _agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:
