@@ -3,14 +3,17 @@
     bytes or text -> parser events -> Text | List | Map, each with line and column (from 1) -> values, by Reader
 
 Refused, with the place: tags, anchors, aliases, merge keys, doubled keys, keys that are not plain text, many documents,
-and anything deeper, longer or larger than a person writes. Plain YAML loading reads `[on, no, 1:30, 0644]` as
-`[True, False, 90, 420]`, and `on` is a Turkish word; hence events of the C parser: 0.02 s for 262 kB, not 0.41 s.
+and anything deeper, longer or larger than a person writes. Refused too is what libyaml lets pass though YAML 1.2
+forbids it: text that leaves its brackets or quotes to the left, `#` glued to what stands before it, a lone `-`.
+Plain YAML loading reads `[on, no, 1:30, 0644]` as `[True, False, 90, 420]`, and `on` is a Turkish word; hence events
+of the C parser: 0.02 s for 262 kB, not 0.41 s.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
@@ -63,8 +66,7 @@ def parse(name: str, source: bytes | str) -> Node:
     """Read one document. `name` stands in messages. Raises ConfigError with one Problem that has a place."""
     text = _decoded(name, source)
     try:
-        events = _events(text)
-        return _document(name, events)
+        return _document(name, _events(text), text)
     except yaml.MarkedYAMLError as error:
         raise ConfigError(_told(name, error, text)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -108,7 +110,7 @@ def _refuse(name: str, line: int, column: int, sentence: str, hint: str = "") ->
 
 
 def _events(text: str) -> Iterator[Any]:
-    parser: Any = _Parser(text)
+    parser: Any = _Parser(f"{text}\n" if text.endswith(" ") else text)  # a last line of blanks is a line, too
     try:
         event = parser.get_event()
         while event is not None:
@@ -118,10 +120,10 @@ def _events(text: str) -> Iterator[Any]:
         parser.dispose()
 
 
-def _document(name: str, events: Iterator[Any]) -> Node:
+def _document(name: str, events: Iterator[Any], text: str) -> Node:
     """The only document of the stream; an empty file is an empty Text at 1:1."""
     root: Node | None = None
-    builder = _Builder(name, events)
+    builder = _Builder(name, events, text)
     for event in events:
         kind = type(event)
         if kind is yaml.DocumentStartEvent:
@@ -132,68 +134,172 @@ def _document(name: str, events: Iterator[Any]) -> Node:
                 _refuse(
                     name, line, column, "A second document starts here.", "Delete the line `---` or make two files."
                 )
-            root = builder.node(next(events), 1)
+            if event.version:
+                builder.refuse_version(line)
+            root = builder.node(next(events), 1, ROOT)
+    builder.refuse_glued()
     return Text("", 1, 1) if root is None else root
+
+
+ROOT, FLOW = -1, -2
+"""Instead of the column of the block around a node: there is none; it stands inside of brackets."""
+
+_GLUED = re.compile(r"""(?<=[\]},"'])#""")
+_COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
+_VERSION = re.compile(r"%YAML[ \t]+1\.[12][ \t]*(?:[ \t]#.*)?")
+_HEAD = re.compile(r"[|>]([-+0-9]*)(#?)")
 
 
 class _Builder:
     """Turns events into nodes and counts them."""
 
-    def __init__(self, name: str, events: Iterator[Any]) -> None:
+    def __init__(self, name: str, events: Iterator[Any], text: str) -> None:
         self.name = name
         self.events = events
+        self.text = text
         self.nodes = 0
+        self.end = 0
+        """Line, from 0, of the last closing bracket."""
+        self.glued = [found.start() for found in _GLUED.finditer(text)]
+        self.spans: list[tuple[int, int]] = []
+        """Where scalars stand, in their order; only noted when a `#` may be glued to one."""
+        self._lines: list[str] = []
 
-    def node(self, event: Any, depth: int) -> Node:
-        """Return the node that starts with `event`."""
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the file, taken apart when they are first needed."""
+        if not self._lines:
+            self._lines = self.text.splitlines()
+        return self._lines
+
+    def node(self, event: Any, depth: int, block: int) -> Node:
+        """Return the node that starts with `event`; `block` is the column, from 0, of the block that it stands in."""
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         self.nodes += 1
         kind = type(event)
-        if kind is yaml.ScalarEvent:
-            if event.tag is not None or event.anchor is not None:
-                self._refuse_decoration(event, line, column)
-            quoted = event.style in {"'", '"'}
-            return Text(event.value, line, column + quoted, quoted)
         if kind is yaml.AliasEvent or event.tag is not None or event.anchor is not None:
             self._refuse_decoration(event, line, column)
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event, block)
         if depth > MAX_DEPTH:
             _refuse(self.name, line, column, f"Brackets or lists are nested deeper than {MAX_DEPTH}.", "Close some.")
-        if self.nodes > MAX_NODES:
-            _refuse(self.name, line, column, f"The file has more than {MAX_NODES:,} values.", "Split it into several.")
+        inside = FLOW if event.flow_style else mark.column
+        node: Node
         if kind is yaml.SequenceStartEvent:
-            return List(self._items(depth), line, column)
-        return Map(self._entries(depth), line, column)
+            node = List(self._items(depth, inside), line, column)
+        else:
+            node = Map(self._entries(depth, inside), line, column)
+        if inside == FLOW and block >= 0 and self.end >= line:
+            self._refuse_outside(line, self.end, block)
+        return node
 
-    def _items(self, depth: int) -> tuple[Node, ...]:
+    def _scalar(self, event: Any, block: int) -> Text:
+        mark, style = event.start_mark, event.style
+        line, column = mark.line + 1, mark.column + 1
+        if self.glued:
+            self.spans.append((mark.index, event.end_mark.index))
+        value = event.value
+        if not style:
+            if value == "-":
+                _refuse(self.name, line, column, "A lone `-` stands where a text is expected.", "Put it in quotes.")
+            return Text(value, line, column)
+        if style in "|>":
+            self._refuse_ragged(line, column, block)
+            return Text(value, line, column)
+        if block >= 0 and event.end_mark.line >= line:
+            self._refuse_outside(line, event.end_mark.line, block)
+        return Text(value, line, column + 1, quoted=True)
+
+    def _items(self, depth: int, inside: int) -> tuple[Node, ...]:
         items = []
         for event in self.events:
-            if type(event) is yaml.SequenceEndEvent:
+            kind = type(event)
+            if kind is yaml.SequenceEndEvent:
+                self.end = event.end_mark.line
                 break
-            items.append(self.node(event, depth + 1))
+            items.append(self.node(event, depth + 1, inside))
             if self.nodes > MAX_NODES:
-                last = items[-1]
-                _refuse(self.name, last.line, last.column, f"The file has more than {MAX_NODES:,} values.", "Split it.")
+                self._refuse_more(items[-1])
         return tuple(items)
 
-    def _entries(self, depth: int) -> tuple[tuple[Text, Node], ...]:
+    def _entries(self, depth: int, inside: int) -> tuple[tuple[Text, Node], ...]:
         entries: dict[str, tuple[Text, Node]] = {}
         for event in self.events:
-            if type(event) is yaml.MappingEndEvent:
+            kind = type(event)
+            if kind is yaml.MappingEndEvent:
+                self.end = event.end_mark.line
                 break
-            key = self.node(event, depth + 1)
+            key = self.node(event, depth + 1, inside)
             if not isinstance(key, Text):
                 _refuse(self.name, key.line, key.column, "A key must be plain text.", "Put the text in quotes.")
             if key.value == "<<" and not key.quoted:
                 _refuse(self.name, key.line, key.column, "Merge keys (`<<`) are not allowed.", "Write the keys out.")
+            if inside == FLOW and key.value and self.text[event.start_mark.index - 1] == "?":
+                _refuse(self.name, key.line, key.column - 1, "A text may not start with `?` here.", "Put it in quotes.")
             first = entries.get(key.value)
             if first:
                 sentence = f"The key `{key.value[:60]}` stands here twice (first in line {first[0].line})."
                 _refuse(self.name, key.line, key.column, sentence, "Join the two or rename one.")
-            entries[key.value] = (key, self.node(next(self.events), depth + 1))
+            entries[key.value] = (key, self.node(next(self.events), depth + 1, inside))
             if self.nodes > MAX_NODES:
-                _refuse(self.name, key.line, key.column, f"The file has more than {MAX_NODES:,} values.", "Split it.")
+                self._refuse_more(key)
         return tuple(entries.values())
+
+    def _refuse_more(self, node: Node) -> NoReturn:
+        sentence = f"The file has more than {MAX_NODES:,} values."
+        _refuse(self.name, node.line, node.column, sentence, "Split it into several.")
+
+    def _refuse_outside(self, first: int, last: int, block: int) -> None:
+        """Lines of brackets or quotes must stand deeper than the block around them (YAML 1.2, 6.1 and 7.4).
+
+        A line of closing brackets alone may stand at the left: that is how many people write a long list.
+        """
+        for number in range(first, min(last + 1, len(self.lines))):
+            line = self.lines[number]
+            rest = line.lstrip(" ")
+            if len(line) - len(rest) > block or not rest.strip() or rest[0] == "#" or not rest.strip("]}, "):
+                continue
+            column = len(line) - len(rest) + 1
+            if rest[0] == "\t":
+                _refuse(self.name, number + 1, column, "A tab stands in the indentation.", "Use spaces.")
+            hint = f"Indent it by {block + 1} or more, or close what the lines above opened."
+            _refuse(self.name, number + 1, column, "This line stands too far to the left.", hint)
+
+    def _refuse_ragged(self, line: int, column: int, block: int) -> None:
+        """Refuse a text after `|` or `>` whose head has a glued `#`, or whose first lines are blank and deeper."""
+        head = _HEAD.search(self.lines[line - 1], column - 1)
+        if head and head[2]:
+            _refuse(self.name, line, head.start(2) + 1, "A blank is missing before `#`.", "Type one.")
+        if head is None or any(sign.isdigit() for sign in head[1]):
+            return
+        deepest, place = 0, line
+        for number in range(line, len(self.lines)):
+            text = self.lines[number]
+            depth = len(text) - len(text.lstrip(" "))
+            if depth < len(text):
+                if block < depth < deepest:
+                    sentence = "This line has more blanks than the text below it."
+                    _refuse(self.name, place, 1, sentence, "Delete the blanks in it.")
+                return
+            if depth > deepest:
+                deepest, place = depth, number + 1
+
+    def refuse_version(self, before: int) -> None:
+        """Refuse a %YAML line above line `before` that has more in it than its version."""
+        for number, line in enumerate(self.lines[:before], start=1):
+            if line.startswith("%") and not _VERSION.fullmatch(line):
+                _refuse(self.name, number, 1, "A line that starts with `%` is not allowed.", "Delete it.")
+
+    def refuse_glued(self) -> None:
+        """Refuse the first `#` after a bracket, comma or quote that neither a text nor a comment holds."""
+        for place in self.glued:
+            at = bisect_right(self.spans, (place, len(self.text))) - 1
+            end = self.spans[at][1] if at >= 0 else 0
+            begun = max(end, self.text.rfind("\n", 0, place) + 1, self.text.rfind("\r", 0, place) + 1)
+            if place >= end and not _COMMENT.search(self.text, begun, place):
+                line, column = _place(self.text, place)
+                _refuse(self.name, line, column, "A blank is missing before `#`.", "Type one, or use quotes.")
 
     def _refuse_decoration(self, event: Any, line: int, column: int) -> NoReturn:
         if type(event) is yaml.AliasEvent:
@@ -205,14 +311,20 @@ class _Builder:
         _refuse(self.name, line, column, f"Anchors (`&{event.anchor[:60]}`) are not allowed.", "Write it in quotes.")
 
 
+_CLOSE_KEYS = "Check commas, quotes and the `}`; a key and its colon stand on one line."
 _SAID: tuple[tuple[str, str, str], ...] = (
     ("found unexpected end of stream", "A quote is opened here and never closed.", "Add the closing quote."),
     ("found unexpected document indicator", "A quote is opened here and never closed.", "Add the closing quote."),
     ("mapping values are not allowed", "A colon stands where none may be.", "Put the text around it in quotes."),
     ("did not find expected ',' or ']'", "A list opened with `[` is not closed.", "Check commas, quotes and the `]`."),
-    ("did not find expected ',' or '}'", "Keys opened with `{` are not closed.", "Check commas, quotes and the `}`."),
+    ("did not find expected ',' or '}'", "Keys opened with `{` are not closed.", _CLOSE_KEYS),
     ("expected ',' or ']'", "A list opened with `[` is not closed.", "Check commas, quotes and the `]`."),
-    ("expected ',' or '}'", "Keys opened with `{` are not closed.", "Check commas, quotes and the `}`."),
+    ("expected ',' or '}'", "Keys opened with `{` are not closed.", _CLOSE_KEYS),
+    ("mapping keys are not allowed", "A `?` stands where no key may be.", "Put the text in quotes."),
+    ("did not find expected node content", "A value is missing here.", "Write it, or put a text with signs in quotes."),
+    ("found unexpected ':'", "A colon stands where none may be.", "Put the text around it in quotes."),
+    ("found incompatible YAML document", "The %YAML line names an unknown version.", "Delete the line."),
+    ("found duplicate", "A line that starts with `%` stands here twice.", "Delete both."),
     ("could not find expected ':'", "A key stands here without its colon.", "Write `key: value`."),
     ("did not find expected key", "This line does not fit what stands above it.", "Check indentation and quotes."),
     ("did not find expected '-'", "This line does not fit the list above it.", "Check indentation and the `-`."),
@@ -222,11 +334,21 @@ _SAID: tuple[tuple[str, str, str], ...] = (
     ("expected '<document start>'", "Text follows the end of the document.", "Indent or delete it."),
     ("found unknown escape character", "An unknown escape (`\\x`) stands in double quotes.", "Use single quotes."),
     ("did not find expected hexdecimal", "An unknown escape (`\\x`) stands in double quotes.", "Use single quotes."),
+    ("found invalid Unicode character", "An unknown escape (`\\u`) stands in double quotes.", "Type the letter."),
     ("found a tab character", "A tab stands in the indentation.", "Use spaces."),
     ("undefined tag handle", "Tags (`!...`) are not allowed.", "Values are plain text; use quotes."),
     ("undefined alias", "Aliases (`*...`) are not allowed.", "Write it in quotes."),
 )
 """What libyaml and PyYAML say -> what a desk officer can act on."""
+
+_DOING: tuple[tuple[str, str, str], ...] = (
+    ("directive", "A line that starts with `%` is not allowed.", "Delete it."),
+    ("scanning a block scalar", "Text may not follow `|` or `>` in its line.", "Begin it on the next line."),
+    ("anchor", "Anchors (`&...`) are not allowed.", "Write it in quotes."),
+    ("alias", "Aliases (`*...`) are not allowed.", "Write it in quotes."),
+    ("a tag", "Tags (`!...`) are not allowed.", "Values are plain text; use quotes."),
+)
+"""What they were reading when they said what no entry above explains."""
 
 
 def _told(name: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
@@ -243,9 +365,14 @@ def _told(name: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
         if letter == "\t":
             return Problem(name, line, column, "A tab stands in the indentation.", "Use spaces.")
         return Problem(name, line, column, f"A value may not start with `{letter}`.", "Put it in quotes.")
-    for said, sentence, hint in _SAID:
-        if said in problem:
-            return Problem(name, line, column, sentence, hint)
+    if "directive" in context:
+        column = 1
+    if mark and "did not find expected key" in problem and text[mark.index : mark.index + 1] == ":":
+        return Problem(name, line, column, "A key is missing before this colon.", "Write `key: value`.")
+    for words, told in ((problem, _SAID), (context, _DOING)):
+        for said, sentence, hint in told:
+            if said in words:
+                return Problem(name, line, column, sentence, hint)
     return Problem(name, line, column, f"This is not valid YAML: {problem}.", "Check indentation, colons and quotes.")
 
 
