@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import socket
 import ssl
 import subprocess
-import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+import vectors
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from mails import message
@@ -28,7 +27,6 @@ from monitor.deliver import FileChannel, SmtpChannel, to_mime
 from monitor.deliver.email import on_the_wire
 from monitor.model import Message, SendResult
 
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 EHLO = b"250 relay.example"
 SCRIPT: Mapping[str, bytes] = {
     "": b"220 relay.example",
@@ -148,18 +146,6 @@ def part(read: EmailMessage, kind: str) -> str:
     content = found.get_content()
     assert isinstance(content, str)
     return content.replace("\r\n", "\n")
-
-
-def vectors(folder: str) -> Iterator[str]:
-    """Yield the hostile strings kept beside the project."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is missing: hostile strings not tried")
-    with tarfile.open(VECTORS) as tar:
-        for member in tar:
-            if f"public/{folder}" in member.name and member.name.endswith(".jsonl"):
-                file = tar.extractfile(member)
-                assert file
-                yield from (json.loads(row) for row in file.read().splitlines())
 
 
 def test_file_channel(tmp_path: Path) -> None:
@@ -413,7 +399,7 @@ def test_real_server_gets_the_message() -> None:
 def test_smuggling_cve_2023_51764() -> None:
     """A body that tries to end the mail early arrives as one message, letter for letter."""
     with server() as (inbox, port):
-        bodies = list(vectors("smtp_smuggling/"))
+        bodies = vectors.values("smtp_smuggling/")
         for body in bodies:
             assert channel(port).send(message(text=body, subject=body[:60]), Journal().committing).ok
 

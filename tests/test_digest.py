@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.digest import compose, due, flash_digest, flash_slot, flashes, moment, wanted
 from monitor.model import Article, Coverage, Desk, Digest, DigestKey, Evidence, Hit, Level, Stored
 
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 KEY = DigestKey(desk="iraq", day=date(2026, 11, 21), slot="07:00")
 TITLES = {"pkk": "PKK bases", "water": "Water", "pmf": "Hashd"}
@@ -170,15 +168,7 @@ def test_once_per_local_date(zone: str, at: str, day: date) -> None:
 
 def test_once_per_local_date_on_the_shared_schedules() -> None:
     """The schedules kept beside the project give exactly one digest each."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is missing: schedules not tried")
-    import tarfile  # noqa: PLC0415
-
-    with tarfile.open(VECTORS) as tar:
-        file = tar.extractfile("public/clock/own_schedules.jsonl")
-        assert file
-        cases = [json.loads(line) for line in file.read().splitlines()]
-    for case in cases:
+    for case in vectors.values("clock/own_schedules.jsonl"):
         day = date.fromisoformat(case["date"])
         start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=40)
         keys = walk(case["tz"], (case["at"],), start, 90, step=3)

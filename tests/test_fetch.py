@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import socket
-import tarfile
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpcore
 import pytest
+import vectors
 
 from monitor.fetch import FetchLimits, HttpFetcher, is_public
 from monitor.fetch.answer import Body, EncodingError, TooBigError, max_age, retry_after
 from monitor.model import Failed, Feed, FeedState, Fetched, FetchResult, NotModified, Unchanged
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 RSS = b"<rss version='2.0'><channel><title>T</title></channel></rss>"
 
 
@@ -656,18 +653,10 @@ def answering(vector: dict[str, Any]) -> Callable[[str, int], Awaitable[Sequence
 
 def ssrf_vectors() -> Iterable[dict[str, Any]]:
     """All SSRF vectors, the public lists among them as addresses that must not lead inside."""
-    if not VECTORS.is_file():
-        return
-    with tarfile.open(VECTORS) as tar:
-        for name in ("public/ssrf/own_matrix.jsonl", "public/ssrf/patt_urls.jsonl"):
-            member = tar.extractfile(name)
-            assert member
-            for line in member.read().decode().splitlines():
-                value = json.loads(line)
-                yield value if isinstance(value, dict) else {"url": value, "must": "list"}
+    for value in vectors.values("ssrf/own_matrix.jsonl", "ssrf/patt_urls.jsonl"):
+        yield value if isinstance(value, dict) else {"url": value, "must": "list"}
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the SSRF vectors in ../shared are not there")
 def test_t_ssrf_no_vector_reaches_the_inside() -> None:
     """T-SSRF: of all vectors, as URL and as redirect, only public addresses that were checked are ever dialled."""
 
@@ -695,12 +684,8 @@ def test_t_ssrf_no_vector_reaches_the_inside() -> None:
     assert seen > 150
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the Retry-After vectors in ../shared are not there")
 def test_every_retry_after_vector_is_clamped_or_void() -> None:
     """Whatever a server writes there, we wait between nothing and a day."""
-    with tarfile.open(VECTORS) as tar:
-        member = tar.extractfile("public/http/own_retry_after.jsonl")
-        assert member
-        for line in member.read().decode().splitlines():
-            seconds = retry_after(json.loads(line), NOW)
-            assert seconds is None or 0 <= seconds <= 86_400
+    for value in vectors.values("http/own_retry_after.jsonl"):
+        seconds = retry_after(value, NOW)
+        assert seconds is None or 0 <= seconds <= 86_400

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tarfile
-from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
 import pytest
+import vectors
 from mails import message
 
 from monitor.deliver import FileChannel, SmtpChannel, to_mime
 from monitor.deliver.mime import MailError
-
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 
 
 def parsed(raw: bytes) -> EmailMessage:
@@ -84,22 +80,14 @@ def test_what_cannot_be_written_is_not_sent(bad: dict[str, object], tmp_path: Pa
     assert not SmtpChannel(host="127.0.0.1", port=1).send(mail, print).retry
 
 
-def vectors(folder: str) -> Iterator[str]:
-    """Yield the hostile strings kept beside the project."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is missing: hostile strings not tried")
-    with tarfile.open(VECTORS) as tar:
-        for member in tar:
-            if f"public/{folder}" in member.name and member.name.endswith(".jsonl"):
-                file = tar.extractfile(member)
-                assert file
-                yield from (json.loads(row) for row in file.read().splitlines())
-
-
 def test_cve_2024_6923_no_header_from_a_headline() -> None:
     """Whatever stands in subject, sender name or a header value, the mail has exactly the headers that were set."""
     expected = sorted([*parsed(to_mime(message())).keys()])
-    for bad in [*vectors("header_injection/"), "Hi =?UTF-8?Q?=0A?=Bcc: a@x.example", "=?utf-8?q?=0D=0A=0D=0A<html>?="]:
+    for bad in [
+        *vectors.values("header_injection/"),
+        "Hi =?UTF-8?Q?=0A?=Bcc: a@x.example",
+        "=?utf-8?q?=0D=0A=0D=0A<html>?=",
+    ]:
         headers = (*message().headers[:3], ("X-Monitor-Digest", bad))
         name = re.sub(r"[\x00-\x1f\x7f]", "", bad)[:200]
         raw = to_mime(message(subject=bad[:900], sender=f"{name} <monitor@example.org>", headers=headers, text=bad))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vectors
 
 from monitor.model import Failed
 from monitor.parse import MOST_ENTRIES, Parsed, authority, jsonfeed, parse, plain
@@ -26,7 +27,6 @@ from monitor.sandbox import Done, Killed, Limits, Sandbox
 FILES = sorted((Path(__file__).parent / "data" / "feeds").iterdir())
 SHARED = Path(__file__).parents[2] / "shared"
 FEEDS = SHARED / "corpus" / "feeds.tar.gz"
-VECTORS = SHARED / "vectors" / "vectors.tar.gz"
 BASE = "https://paper.example/feeds/all.xml"
 HEAD = b"<rss version='2.0'><channel><title>T</title>"
 
@@ -223,18 +223,12 @@ def members(archive: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
                 yield info.name, handle.read()
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the hostile vectors in ../shared are not there")
 def test_hostile_vectors_open_nothing_and_raise_nothing() -> None:
     """Bodies that are paths, XML attacks and broken JSON are read or refused, in memory alone."""
-    bodies = [
-        json.loads(line).encode("utf-8", "surrogateescape")
-        for prefix in ("public/feed_bodies", "public/xxe")
-        for _, lines in members(VECTORS, prefix)
-        for line in lines.decode().splitlines()
-    ]
-    bodies += [body for _, body in members(VECTORS, "public/xml_attacks_defusedxml")]
-    bodies += [body for _, body in members(VECTORS, "public/feeds_feedparser_illformed")]
-    for _, body in members(VECTORS, "public/json_test_suite"):
+    bodies = [value.encode("utf-8", "surrogateescape") for value in vectors.values("feed_bodies/", "xxe/")]
+    bodies += [body for _, body in vectors.files("xml_attacks_defusedxml/")]
+    bodies += [body for _, body in vectors.files("feeds_feedparser_illformed/")]
+    for _, body in vectors.files("json_test_suite/"):
         bodies += [body, b'{"version":"https://jsonfeed.org/version/1.1","items":[' + body + b"]}"]
     parse("f", HEAD, "", BASE)
     for body in bodies:

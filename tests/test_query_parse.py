@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import tarfile
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+import vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import QueryError
 from monitor.query.ast import And, AtLeast, EntityRef, InField, Limit, Near, Node, Not, Or, Term, WordsRef
 from monitor.query.parse import notice, parse, unparse
-
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 
 
 def bare(node: Any) -> Any:
@@ -313,19 +309,10 @@ def test_hostile_repetition_takes_no_time(piece: str) -> None:
     assert time.perf_counter() - begun < 0.5
 
 
-def _vectors(member: str) -> list[object]:
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is not there")
-    with tarfile.open(VECTORS) as archive:
-        file = archive.extractfile(member)
-        assert file is not None
-        return [json.loads(line) for line in file.read().decode().splitlines()]
-
-
 @pytest.mark.parametrize("member", ["search_queries/own_fts5.jsonl", "strings/blns.jsonl", "regex/own_redos.jsonl"])
 def test_naughty_strings_are_queries_or_sentences(member: str) -> None:
     """Every public naughty string is read, or refused with one sentence, in under a second in all."""
-    lines = _vectors(f"public/{member}")
+    lines = vectors.values(member)
     begun = time.perf_counter()
     for line in lines:
         tree = answer(str(line))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
+import vectors
 
 from monitor.errors import ConfigError, Problem
 from monitor.watchlists import (
@@ -30,7 +30,6 @@ from monitor.watchlists.read import ENTITY_KEYS, FILE_KEYS
 
 DATA = Path(__file__).parent / "data" / "watchlists"
 PROJECT = Path(__file__).parents[1]
-VECTORS = PROJECT.parent / "shared" / "vectors" / "vectors.tar.gz"
 
 
 def watchlist(body: str, name: str = "x") -> str:
@@ -373,13 +372,7 @@ def test_only_plain_addresses_are_mailed(address: str, good: bool) -> None:  # n
 
 def test_public_recipients_are_addresses_or_a_place() -> None:
     """Every public recipient vector is taken as it stands or refused with file and line."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is not there")
-    with tarfile.open(VECTORS) as archive:
-        file = archive.extractfile("public/addresses/own_recipients.jsonl")
-        assert file is not None
-        recipients = [json.loads(line) for line in file.read().splitlines()]
-    for recipient in recipients:
+    for recipient in vectors.values("addresses/own_recipients.jsonl"):
         source = f"desks:\n  - id: a\n    to: [{json.dumps(recipient)}]\n"
         if is_address(recipient):
             assert read_desks("d.yaml", source)[0].to == (recipient,)
@@ -389,13 +382,7 @@ def test_public_recipients_are_addresses_or_a_place() -> None:
 
 def test_public_yaml_attacks_are_no_watchlists() -> None:
     """Each attack alone as a watchlist file is refused in a moment, with places and sentences."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is not there")
-    with tarfile.open(VECTORS) as archive:
-        file = archive.extractfile("public/yaml_unsafe/own_watchlists.jsonl")
-        assert file is not None
-        sources = [json.loads(line) for line in file.read().splitlines()]
-    for source in sources:
+    for source in vectors.values("yaml_unsafe/own_watchlists.jsonl"):
         begun = time.perf_counter()
         for reader in (read_watchlist, read_feeds, read_desks):
             assert all(p.line >= 1 and "\n" not in str(p) for p in problems(reader, source))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tarfile
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,8 +12,6 @@ from hypothesis import strategies as st
 from monitor import _yaml
 from monitor._yaml import List, Map, Node, Reader, Text, did_you_mean, parse
 from monitor.errors import ConfigError, Problem
-
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "vectors.tar.gz"
 
 
 def plain(node: Node) -> object:
@@ -172,38 +167,3 @@ def test_any_text_is_a_tree_or_one_problem(source: str | bytes) -> None:
         assert found.line >= 1
         assert found.column >= 1
         assert found.sentence
-
-
-def vectors(folder: str) -> list[tuple[str, bytes]]:
-    """Members of the shared vectors under a folder."""
-    if not VECTORS.exists():
-        pytest.skip("../shared/vectors is not there")
-    found = []
-    with tarfile.open(VECTORS) as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.name.startswith(f"public/{folder}") else None
-            if file:
-                found.append((member.name, file.read()))
-    return found
-
-
-@pytest.mark.parametrize("folder", ["yaml_unsafe", "yaml_test_suite"])
-def test_public_vectors_are_plain_data_or_one_sentence(folder: str) -> None:
-    """Every public YAML attack and oddity loads as plain data or is refused with its place, each in under a second."""
-    for name, data in vectors(folder):
-        lines = [str(json.loads(line)) for line in data.splitlines()] if name.endswith(".jsonl") else cases(data)
-        sources: list[str | bytes] = [data, *lines]
-        for source in sources:
-            begun = time.perf_counter()
-            found = outcome(source)
-            assert time.perf_counter() - begun < 1, name
-            if isinstance(found, Problem):
-                assert found.line >= 1, name
-                assert "\n" not in str(found), name
-
-
-def cases(data: bytes) -> list[str]:
-    """The YAML inside a file of the test suite, with its signs for blanks and tabs resolved."""
-    marks = {"␣": " ", "»": "\t", "—": "", "←": "\r", "⇔": "\ufeff", "↵": "", "∎": ""}
-    texts = [case["yaml"] for case in yaml.safe_load(data) if "yaml" in case]
-    return [text.translate(str.maketrans(marks)) for text in texts]
