@@ -201,7 +201,7 @@ def test_sentence_around_is_short() -> None:
     """The sentence that evidence shows holds the letters, is cut at words on both sides, and says so."""
     text = "word " * 200 + "Iraq " + "word " * 200
     start = text.index("Iraq")
-    sentence = around(text, sentence_starts(text), start, start + 4)
+    sentence = around(text, start, start + 4)
     assert sentence.startswith("… word")
     assert sentence.endswith("word …")
     assert " Iraq " in sentence

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
 
 from monitor.match.scan import Text
 from monitor.match.vocabulary import LeafKind, Vocabulary
-from monitor.model import Evidence, FieldName
+from monitor.model import Evidence, FieldName, Mention
 from monitor.query.evaluate import Atom
-from monitor.text import widened
 from monitor.text.sentences import around
 
 if TYPE_CHECKING:
@@ -21,15 +20,6 @@ _PER_LEAF, _PER_HIT = 5, 40
 """Spans kept with a hit. An article that names Iraq a hundred times is proved by the first five."""
 
 
-class Placed(TypedDict):
-    """Where letters stand in the original text."""
-
-    field: FieldName
-    start: int
-    end: int
-    letters: str
-
-
 class Witness:
     """Turns folded spans into what a person is shown."""
 
@@ -37,13 +27,22 @@ class Witness:
         self._leaves = vocabulary.leaves
         self._shown = [_shown(leaf.kind) for leaf in vocabulary.leaves]
 
-    def place(self, text: Text, start: int, end: int) -> Placed:
-        """The original letters of a folded span."""
-        field, first, last = _original(text, start, end)
-        return {"field": FIELDS[field], "start": first, "end": last, "letters": text.letters(field)[first:last]}
+    def mention(self, text: Text, start: int, end: int, leaf: int, *, nested: bool) -> Mention:
+        """The entity of a leaf as it is named at a folded span."""
+        field, first, last = text.shown(start, end)
+        return Mention(
+            entity=self._leaves[leaf].name,
+            field=FIELDS[field],
+            start=first,
+            end=last,
+            letters=text.letters(field)[first:last],
+            nested=nested,
+        )
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
         """One piece of evidence per span, at most five of one leaf, in order of place."""
+        if len(atoms) == 1:
+            return (self._one(view, *atoms[0]),)
         counted: Counter[int] = Counter()
         found: list[Evidence] = []
         for start, end, leaf in atoms:
@@ -54,7 +53,7 @@ class Witness:
 
     def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
         text = view.text
-        field, first, last = _original(text, start, end)
+        field, first, last = text.shown(start, end)
         letters = text.letters(field)
         return Evidence(
             leaf=self._shown[leaf],
@@ -63,15 +62,9 @@ class Witness:
             field=FIELDS[field],
             start=first,
             end=last,
-            sentence=around(letters, view.sentences[field], first, last),
+            sentence=around(letters, first, last),
             lang=text.article.lang,
         )
-
-
-def _original(text: Text, start: int, end: int) -> tuple[int, int, int]:
-    """Field, first and last code point of a folded span, with the marks at its edges that folding drops."""
-    field, first, last = text.original(start, end)
-    return (field, *widened(text.letters(field), first, last))
 
 
 def _shown(kind: LeafKind) -> Literal["entity", "word", "term"]:

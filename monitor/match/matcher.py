@@ -109,10 +109,7 @@ class Matcher:
     def _mentions(self, view: ArticleView) -> tuple[Mention, ...]:
         rows = [(place, leaf, place in found.nested) for leaf, found in view.found.items() for place in found.places]
         rows.sort()
-        return tuple(
-            Mention(entity=self.vocabulary.leaves[leaf].name, nested=nested, **self._witness.place(view.text, *place))
-            for place, leaf, nested in rows
-        )
+        return tuple(self._witness.mention(view.text, *place, leaf, nested=nested) for place, leaf, nested in rows)
 
     def _mention_hits(self, view: ArticleView) -> list[Hit]:
         hits = []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.match.scan import Places
@@ -63,7 +62,7 @@ def resolve(
     """
     present = watched.keys() & places.keys()
     full = {n: _unmasked(watched[n], places[n], places, misses) for n in present}
-    found: dict[int, list[Place]] = {n: spans for n, spans in full.items() if spans}
+    found = {n: spans for n, spans in full.items() if spans}
     for short in shorts.keys() & places.keys():
         entity, company = shorts[short]
         spans = _accompanied(places[short], company, places, full, word)
@@ -78,9 +77,9 @@ def resolve(
 
 def _unmasked(entity: Watched, spans: list[Place], places: Places, misses: list[Miss] | None) -> list[Place]:
     """Those spans that lie in no mask; a mask never touches anything outside itself."""
-    masks = places.get(entity.mask) if entity.mask is not None else None
-    if not masks:
+    if entity.mask is None or entity.mask not in places:
         return spans
+    masks = places[entity.mask]
     kept = []
     for start, end in spans:
         if any(a <= start and end <= b and b - a > end - start for a, b in masks):
@@ -111,8 +110,10 @@ def _accompanied(
     ]
 
 
-def _hulls(spans: Iterable[Place]) -> list[Place]:
+def _hulls(spans: list[Place]) -> list[Place]:
     """Overlapping spellings of one entity are one mention: Ayn el-Esed and el-Esed Üssü in Ayn el-Esed Üssü."""
+    if len(spans) == 1:
+        return spans
     kept: list[Place] = []
     for start, end in sorted(set(spans)):
         if kept and start < kept[-1][1]:
@@ -126,12 +127,13 @@ def _nested(longest: dict[int, list[Place]]) -> dict[int, Found]:
     """Flag every mention that lies inside a longer mention of another entity."""
     if len(longest) < 2:
         return {n: Found(spans) for n, spans in longest.items()}
-    every = sorted({p for spans in longest.values() for p in spans})
-    starts = [p[0] for p in every]
-    widest = max(b - a for a, b in every)
-    inner = set()
-    for start, end in every:
-        low, high = bisect_left(starts, end - widest), bisect_right(starts, start)
-        if any(a <= start and end <= b and b - a > end - start for a, b in every[low:high]):
-            inner.add((start, end))
+    every = sorted({(start, -end) for spans in longest.values() for start, end in spans})
+    inner, reached = set(), -1
+    for start, negative in every:  # of those that begin together the longest comes first
+        if -negative <= reached:
+            inner.add((start, -negative))
+        else:
+            reached = -negative
+    if not inner:
+        return {n: Found(spans) for n, spans in longest.items()}
     return {n: Found(spans, frozenset(inner.intersection(spans))) for n, spans in longest.items()}

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from unicodedata import normalize
 
 import daachorse
 
-from monitor.match.sounds import Sounding, Sounds
+from monitor.match.sounds import Sounding, Sounds, agreeing
 from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
-from monitor.text.affixes import affixes
+from monitor.text.affixes import affixes, all_prefixes, some_language_takes
 from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA
 from monitor.text.sound import is_latin
 
-Places = dict[int, list[tuple[int, int]]]
+Places = defaultdict[int, list[tuple[int, int]]]
 """Leaf -> (start, end) in the folded batch, in order of start."""
 
 _PARTED = re.compile(r"[^\w\s\u200c\u200d\u064b-\u0655" + re.escape(DATA["apostrophes"]) + r"-]|\n")
@@ -29,6 +30,7 @@ _CASED = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _SHOUTED = 6
 """Letters beside a name that, all in capitals, make a field a headline of capitals."""
 
+_PREFIXES = frozenset(all_prefixes())
 _DIGITS = frozenset(b"0123456789")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
 
@@ -36,7 +38,7 @@ _APOSTROPHES = frozenset(DATA["apostrophes"])
 class Text:
     """One article inside a folded batch: its two fields, and the way back to its letters, made when first needed."""
 
-    __slots__ = ("_batch", "_number", "_stretches", "article", "bounds", "data")
+    __slots__ = ("_batch", "_number", "_shown", "_stretches", "article", "bounds", "data")
 
     def __init__(self, article: Article, batch: FoldedBatch, number: int) -> None:
         self.article = article
@@ -46,6 +48,7 @@ class Text:
         """Positions of the SEGMENT bytes before the title, between title and body, after the body."""
         self._batch = batch
         self._number = number
+        self._shown: dict[tuple[int, int], tuple[int, int, int]] = {}
         self._stretches: tuple[tuple[int, int, str], ...] = ()
 
     def field(self, position: int) -> int:
@@ -58,25 +61,31 @@ class Text:
 
     def original(self, start: int, end: int) -> tuple[int, int, int]:
         """(field, start, end) in code points of the original field."""
-        field = self.field(start)
-        return (field, *self._batch.original(2 * self._number + field, start, end))
+        field = 0 if start < self.bounds[1] else 1
+        first, last = self._batch.original(2 * self._number + field, start, end)
+        return field, first, last
+
+    def shown(self, start: int, end: int) -> tuple[int, int, int]:
+        """The same with the marks at the edges that folding drops; remembered, for mention and evidence both ask."""
+        place = start, end
+        if place not in self._shown:
+            field, first, last = self.original(start, end)
+            self._shown[place] = field, *widened(self.letters(field), first, last)
+        return self._shown[place]
 
     def lang(self, position: int) -> str:
         """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
-        if self.field(position) == 0:
-            return self.article.lang
         if not self._stretches:
             self._stretches = paragraph_languages(self.article.text, self.article.lang)
-        if len(self._stretches) == 1:
-            return self._stretches[0][2]
+        if len(self._stretches) == 1 or self.field(position) == 0:
+            return self.article.lang
         _, start, _ = self.original(position, position + 1)
         return next((lang for _, end, lang in self._stretches if start < end), self.article.lang)
 
     def apostrophe_at(self, position: int) -> bool:
         """Whether an apostrophe stood in the original right before the letter at this position."""
-        field, before, _ = self.original(position - 1, position)
-        _, after, _ = self.original(position, position + 1)
-        return any(c in _APOSTROPHES for c in self.letters(field)[before + 1 : after])
+        field, first, last = self.original(position - 1, position + 1)
+        return last - first > 2 and not _APOSTROPHES.isdisjoint(self.letters(field)[first + 1 : last - 1])
 
 
 class Scanner:
@@ -85,15 +94,13 @@ class Scanner:
     def __init__(self, uses: Mapping[bytes, Sequence[Use]], sounds: Sounds) -> None:
         patterns = list(uses) or [b"\x00"]
         self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
-        self._uses = [tuple(uses.get(p, ())) for p in patterns]
-        self._loose = [tuple(use for use in found if use.affixed or use.star) for found in self._uses]
-        """Those that may go on within their word."""
+        self._meanings = [_meanings(uses.get(p, ())) for p in patterns]
         self._sounds = sounds
 
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
         """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
         batch = FoldedBatch([field for a in articles for field in (a.title, a.text)])
-        found: list[tuple[Text, Places]] = [(Text(a, batch, n), {}) for n, a in enumerate(articles)]
+        found: list[tuple[Text, Places]] = [(Text(a, batch, n), defaultdict(list)) for n, a in enumerate(articles)]
         self._by_letters(batch.data, batch.bounds, found)
         self._by_sound(batch.data, batch.bounds, found)
         for _, places in found:
@@ -102,28 +109,54 @@ class Scanner:
         return found
 
     def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
-        current, until = -1, -1
+        until, meanings = -1, self._meanings
         for start, end, pattern in self._automaton.find_overlapping(data):
             first = start + 1 if data[start] == SPACE else start
-            uses = self._uses[pattern] if data[end] <= SPACE else self._loose[pattern]
-            if not uses:
-                continue
+            whole, asked, loose = meanings[pattern]
+            suffix = b""
+            if data[first - 1] <= SPACE >= data[end]:
+                prefix = b""
+            else:
+                if data[first - 1] > SPACE:
+                    prefix = data[data.rfind(b" ", 0, first) + 1 : first]
+                    if prefix not in _PREFIXES:
+                        continue
+                else:
+                    prefix = b""
+                if data[end] > SPACE:
+                    suffix = data[end : data.find(b" ", end)]
+                whole, asked = (), loose
+                if suffix and not some_language_takes(data[end - 1], suffix) and not suffix.isdigit():
+                    asked = [use for use in loose if use.star]
             if end > until:
                 current = (bisect_right(edges, start) - 1) // 2
                 until = edges[2 * current + 2]
-            text, places = found[current]
-            for use in uses:
-                if _stands(text, use, first, end):
-                    last = _word_end(data, end) if use.star and data[end] > SPACE else end
-                    begin = first - 2 if use.article and data.startswith(ARTICLE, first - 2) else first
-                    places.setdefault(use.leaf, []).append((begin, last))
+                text, places = found[current]
+            for leaf in whole:
+                places[leaf].append((first, end))
+            for use in asked:
+                if _stands(text, use, prefix, suffix, first, end):
+                    last = end + len(suffix) if use.star else end
+                    begin = first - 2 if use.article and prefix.endswith(ARTICLE) else first
+                    places[use.leaf].append((begin, last))
 
     def _by_sound(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
-        for field, name, start, end in self._sounds.find(data, edges):
-            text, places = found[field // 2]
-            known = any(a < end and start < b for a, b in places.get(name.leaf, ()))
-            if not known and _sounds_there(text, name, start, end):
-                places.setdefault(name.leaf, []).append((start, end))
+        until = -1
+        for first, last, names in self._sounds.candidates(data):
+            if last > until:
+                current = (bisect_right(edges, first) - 1) // 2
+                until = edges[2 * current + 2]
+                text, places = found[current]
+            for name in names:
+                if name.leaf in places and _known(places[name.leaf], first, last + 1):
+                    continue
+                for start, end in agreeing(data, first, last, name):
+                    if not _known(places.get(name.leaf, ()), start, end) and _sounds_there(text, name, start, end):
+                        places[name.leaf].append((start, end))
+
+
+def _known(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    return any(a < end and start < b for a, b in places)
 
 
 def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
@@ -140,23 +173,25 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     return not letters[first].islower() or letters.islower()
 
 
-def _stands(text: Text, use: Use, start: int, end: int) -> bool:
-    """Whether a candidate is a whole word but for affixes that its language allows."""
-    data = text.data
-    if data[start - 1] <= SPACE >= data[end] and not (use.exact or use.capitals or use.unknown or use.article):
-        return True
-    prefix = suffix = b""
-    if data[start - 1] > SPACE:
-        prefix = data[_word_start(data, start) : start]
-    if data[end] > SPACE and not use.star:
-        suffix = data[end : _word_end(data, end)]
+def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...], tuple[Use, ...]]:
+    """What a pattern means as a whole word: leaves without question, uses to look at; and within a longer word."""
+    plain = [use for use in uses if not (use.exact or use.capitals or use.unknown or use.article)]
+    return (
+        tuple(dict.fromkeys(use.leaf for use in plain)),
+        tuple(use for use in uses if use not in plain),
+        tuple(use for use in uses if use.affixed or use.star),
+    )
+
+
+def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:  # one row of the scan
+    """Whether a candidate is a whole word but for what is glued to it, which its language must allow."""
     if (use.exact or use.capitals) and not _in_capitals(text, use, start, end):
         return False
     if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
         return False
     if (prefix or use.article) and not _prefixed(text, use, prefix, start):
         return False
-    return not suffix or _suffixed(text, use, suffix, start, end)
+    return not suffix or use.star or _suffixed(text, use, suffix, start, end)
 
 
 def _prefixed(text: Text, use: Use, prefix: bytes, start: int) -> bool:
@@ -224,10 +259,6 @@ def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: 
     begin, stop = widened(text.letters(field), first, last)  # folding drops the ء of الخضراء
     found, wanted = normalize("NFC", text.letters(field)[begin:stop]), normalize("NFC", letters)
     return found.casefold() == wanted.casefold() if fold_case else found == wanted
-
-
-def _word_start(data: bytes, position: int) -> int:
-    return data.rfind(b" ", 0, position) + 1
 
 
 def _word_end(data: bytes, position: int) -> int:

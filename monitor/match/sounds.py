@@ -8,14 +8,13 @@ count when their vowels agree, their edges are words, and, in Latin letters, the
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import daachorse
-import numpy as np
 
-from monitor.text import SEGMENT, fold_batch
+from monitor.text import fold_batch
 from monitor.text import sound as by_sound
 from monitor.text.letters import CODES
 
@@ -92,27 +91,13 @@ class Sounds:
         """Number of patterns."""
         return len(self._patterns)
 
-    def find(self, data: bytes, edges: Sequence[int]) -> Iterator[tuple[int, Sounding, int, int]]:
-        """(number of the field, name, start, end) of every candidate whose sound agrees, in a folded batch.
-
-        `edges` are the positions of the SEGMENT bytes of `data`. What follows `end` in its word must be an affix; the
-        caller knows the article's language and decides.
-        """
+    def candidates(self, data: bytes) -> Iterator[tuple[int, int, tuple[Sounding, ...]]]:
+        """(first, last, names): places of a first and a last consonant in a folded batch, and who may be meant."""
         if self._automaton is None:
             return
-        skeleton = by_sound.skeleton(data)
-        segments = np.flatnonzero(np.frombuffer(skeleton, dtype=np.uint8) == SEGMENT).tolist()
-        at, places = -1, []
+        skeleton, places = by_sound.heard(data)
         for start, end, pattern in self._automaton.find_overlapping(skeleton):
-            segment = bisect_right(segments, start) - 1
-            if segment != at:
-                at = segment
-                places = by_sound.places(data[edges[at] : edges[at + 1] + 1])
-            first = edges[at] + places[start + 1 - segments[at]]
-            last = edges[at] + places[end - 1 - segments[at]]
-            for name in self._names[pattern]:
-                for begin, stop in _agreeing(data, first, last, name):
-                    yield at, name, begin, stop
+            yield places[start + 1], places[end - 1], self._names[pattern]
 
 
 def _confirmed(names: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, tuple[bytes, ...]]]:
@@ -178,23 +163,38 @@ def _patterns(bare: Sequence[bytes]) -> set[bytes]:
     return {by_sound.undoubled(pattern) for pattern in found}
 
 
-def _agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:
-    """Places of the words around a candidate that sound like the name: whole, then with the last letters left out."""
+def agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:
+    """Places of the words around a candidate that sound like the name: whole, then with the last letters left out.
+
+    What follows such a place in its word must be an affix; the caller knows the article's language and decides.
+    """
     start, stop = data.rfind(b" ", 0, first) + 1, data.find(b" ", last)
-    tokens = data[start:stop].split(b" ")
+    for cut in _cuts(data[start:stop], stop - last - 1, name):
+        yield start, stop - cut
+
+
+@lru_cache(maxsize=65_536)  # news names the same people again and again: most candidates were judged before
+def _cuts(said: bytes, after: int, name: Sounding) -> tuple[int, ...]:
+    """How many last letters of the words may be left out so that the rest sounds like the name.
+
+    `after` letters follow the last consonant.
+    """
+    tokens = said.split(b" ")
     if len(tokens) > 2 * _MOST_WORDS or any(len(t) == 1 for t in tokens):
-        return
+        return ()
     bare = [t for t in tokens if not _is_article(t)]
     if len(bare) != name.words and (
         not by_sound.is_latin(name.bare) or len(by_sound.skeleton(name.bare)) < LEAST_JOINED
     ):
-        return
+        return ()
     wanted = {name.bare, name.whole}
     ending = tokens[-1]
-    for cut in range(min(_LONGEST_SUFFIX, stop - last - 1, len(ending) - 1) + 1):
+    cuts = []
+    for cut in range(min(_LONGEST_SUFFIX, after, len(ending) - 1) + 1):
         forms = _forms([*tokens[:-1], ending[: len(ending) - cut]])
         if any(by_sound.agree(form, w) for form in forms for w in wanted):
-            yield start, stop - cut
+            cuts.append(cut)
+    return tuple(cuts)
 
 
 def _forms(tokens: Sequence[bytes]) -> set[bytes]:

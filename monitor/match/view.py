@@ -7,11 +7,14 @@ from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from monitor.match.mentions import Found
 from monitor.match.scan import Places, Text
 from monitor.model import Feed, Stored
 from monitor.query import ast
 from monitor.query.evaluate import Scope, Span
+from monitor.text import SPACE
 from monitor.text.sentences import paragraph_starts, sentence_starts
 
 LEAD_WORDS = 60
@@ -41,11 +44,9 @@ class ArticleView:
 
     @cached_property
     def _spaces(self) -> list[int]:
-        data, first, last = self.text.data, self.text.bounds[0], self.text.bounds[2]
-        spaces, at = [], data.find(b" ", first, last)
-        while at >= 0:
-            spaces.append(at)
-            at = data.find(b" ", at + 1, last)
+        first, last = self.text.bounds[0], self.text.bounds[2]
+        codes = np.frombuffer(self.text.data, dtype=np.uint8, count=last - first, offset=first)
+        spaces: list[int] = (np.flatnonzero(codes == SPACE) + first).tolist()
         return spaces
 
     @cached_property
@@ -89,7 +90,7 @@ class ArticleView:
         return bisect_right(self._spaces, position) + (_FAR if position > self.text.bounds[1] else 0)
 
     @cached_property
-    def sentences(self) -> tuple[list[int], list[int]]:
+    def _sentences(self) -> tuple[list[int], list[int]]:
         """Beginnings of the sentences of title and body."""
         return sentence_starts(self.text.letters(0)), sentence_starts(self.text.letters(1))
 
@@ -100,7 +101,7 @@ class ArticleView:
     def unit(self, position: int, kind: Literal["s", "p"]) -> int:
         """Number of the sentence or paragraph at a folded position."""
         field, start, _ = self.text.original(position, position + 1)
-        starts = (self.sentences if kind == "s" else self._paragraphs)[field]
+        starts = (self._sentences if kind == "s" else self._paragraphs)[field]
         return bisect_right(starts, start) + field * _FAR
 
     def within_limit(self, limit: ast.Limit) -> bool:

@@ -67,9 +67,10 @@ class Form:
 
     @property
     def pattern(self) -> bytes:
-        """Words of Latin letters and digits begin at a space; others may carry a prefix."""
+        """What takes no prefix begins at a space: Latin letters, digits, and words too short for one (به)."""
         joined = b" ".join(self.tokens)
-        return b" " + joined if joined[0] in _LATIN else joined
+        bare = joined[0] in _LATIN or not (self.use.affixed and (self.use.long or self.use.star))
+        return b" " + joined if bare else joined
 
 
 def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:

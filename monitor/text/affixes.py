@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
+from monitor.model import LANGUAGES
 from monitor.text.fold import words
 from monitor.text.letters import CODES
 
@@ -74,8 +75,18 @@ def affixes(lang: str) -> Affixes:
 @cache
 def all_prefixes() -> tuple[bytes, ...]:
     """Every prefix of every language: what an index has to be asked for beside the bare word."""
-    found = (affixes(lang) for lang in ("en", "tr", "ar", "ku", "ckb", "fa"))
+    found = map(affixes, LANGUAGES)
     return tuple(sorted(set().union(*(a.prefixes | a.article | a.long_prefixes for a in found))))
+
+
+@lru_cache(maxsize=262_144)
+def some_language_takes(stem_end: int, suffix: bytes) -> bool:
+    """Whether these letters may follow a stem in any language: most do not, and then none need be asked for."""
+    return any(
+        affixes(lang).takes_suffix(stem_end, suffix, apostrophe=apostrophe)
+        for lang in LANGUAGES
+        for apostrophe in (False, True)
+    )
 
 
 def _rows(rows: list[Any]) -> frozenset[bytes]:

@@ -6,6 +6,7 @@ One function serves matching, the index, queries and highlighting. Folding is th
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.text import letters
-from monitor.text.letters import APOSTROPHE, DELETE, DOT, EXPAND, HAMZA_SEAT, SEGMENT, SPACE, TABLE
+from monitor.text.letters import APOSTROPHE, DELETE, DOT, EXPAND, HAMZA_SEAT, LATIN, LOOKALIKES, SEGMENT, SPACE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,18 @@ _SEPARATOR = "\uffff"
 _BETWEEN = " \uffff "
 _MOST_MARKS = 6
 """Marks and invisible signs behind one letter; real text has three at most, and a hostile one must not take longer."""
+_DROPPED = frozenset(
+    char
+    for char in map(chr, np.flatnonzero((TABLE == DELETE) | (TABLE == HAMZA_SEAT)).tolist())
+    if unicodedata.category(char) != "Cf"
+)
+_BREAK = re.compile("[^\\W\\d_][-\u2010\u00ad]\n+(?=[^\\W\\d_])")
+"""A word that the end of a line has parted: "Sin-", "jar"."""
+_BREAKS = ("-\n", "\u2010\n", "\u00ad\n")
+_NO_LATIN = LOOKALIKES + b"0123456789"
+_ONE_SCRIPT = LATIN + _NO_LATIN
+_BESIDE_BREAK = 100
+"""Letters on either side of a break within which a parted name lies."""
 _LETTER = np.zeros(256, dtype=bool)
 _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
@@ -34,42 +47,67 @@ _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 class FoldedBatch:
     """Many folded texts in one piece: a SEGMENT byte before, between and after; each word between single spaces."""
 
-    __slots__ = ("_kept", "_origins", "_single", "_sources", "_starts", "bounds", "data")
+    __slots__ = ("_kept", "_origins", "_single", "_sources", "_starts", "bounds", "breaks", "data")
 
     def __init__(self, texts: Sequence[str]) -> None:
         joined = _joined(texts)
         codes = TABLE[_units(joined)]
-        self._starts = _starts(codes)
+        starts = _starts(codes)
         self._sources: dict[int, Array] = {}
         special = np.flatnonzero(codes == EXPAND)
         if special.size:
-            numbers = np.unique(np.searchsorted(self._starts, special, side="right") - 1).tolist()
+            numbers = np.unique(np.searchsorted(starts, special, side="right") - 1).tolist()
             written = {n: _expanded(texts[n]) for n in numbers}
             self._sources = {n: sources for n, (_, sources) in written.items()}
             texts = [written[n][0] if n in written else text for n, text in enumerate(texts)]
-            codes = TABLE[_units(_joined(texts))]
-            self._starts = _starts(codes)
+            joined = _joined(texts)
+            codes = TABLE[_units(joined)]
+            starts = _starts(codes)
+        self._starts: list[int] = starts.tolist()
         _context(codes)
         self._kept = codes != DELETE
         kept = codes[self._kept]
         self._single = _single_spaces(kept)
         kept = kept[self._single]
-        self._origins: Array | None = None
-        self.data: bytes = kept.tobytes()
+        self._origins: memoryview | None = None
+        """One number of it as a Python int costs a third of what an array asks for."""
+        self.data: bytes = _of_one_script(kept)
         self.bounds: list[int] = np.flatnonzero(kept == SEGMENT).tolist()
         """Places of the SEGMENT bytes: text i lies strictly between bounds[i] and bounds[i + 1]."""
+        self.breaks: list[int] = self._broken(joined)
+        """Places of the spaces in `data` that stand for a hyphen at the end of a line within a word."""
 
     def original(self, number: int, start: int, end: int) -> tuple[int, int]:
         """Half-open code points of text `number` for half-open places of `data` inside it."""
         if self._origins is None:  # most batches have a hit, and one pass for all is cheaper than a fold for each
-            self._origins = np.flatnonzero(self._kept)[self._single]
-        base = int(self._starts[number])
-        first, last = max(0, int(self._origins[start]) - base), max(0, int(self._origins[end - 1]) - base)
-        sources = self._sources.get(number)
+            self._origins = memoryview(np.flatnonzero(self._kept)[self._single])
+        base = self._starts[number]
+        first, last = self._origins[start] - base, self._origins[end - 1] - base
+        if first < 0:  # the space before the first letter
+            first, last = 0, max(0, last)
+        sources = self._sources.get(number) if self._sources else None
         if sources is not None:
             most = len(sources) - 1
             return int(sources[min(first, most)]), int(sources[min(last, most)]) + 1
         return first, last + 1
+
+    def rejoined(self, gap: int) -> tuple[bytes, int]:
+        """The words beside a break with its two halves made one, and where in `data` these bytes begin."""
+        start = self.data.rfind(b" ", 0, max(1, gap - _BESIDE_BREAK))
+        start, end = max(start, 0), self.data.find(b" ", gap + _BESIDE_BREAK)
+        return self.data[start:gap] + self.data[gap + 1 : end + 1 if end > 0 else len(self.data)], start
+
+    def _ways_back(self) -> Array:
+        if self._origins is None:  # most batches have a hit, and one pass for all is cheaper than a fold for each
+            self._origins = np.flatnonzero(self._kept)[self._single]
+        return self._origins
+
+    def _broken(self, joined: str) -> list[int]:
+        if not any(sign in joined for sign in _BREAKS):
+            return []
+        after = [found.end() for found in _BREAK.finditer(joined)]
+        gaps = (np.searchsorted(self._ways_back(), after) - 1).tolist() if after else []
+        return [gap for gap in gaps if self.data[gap] == SPACE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +139,11 @@ def fold(text: str) -> Folded:
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """The span with the letters and marks at its edges that folding deletes: the ئ of ئێران, the ء of الخضراء."""
-    while start > 0 and _dropped(text[start - 1]):
+    while start > 0 and text[start - 1] in _DROPPED:
         start -= 1
-    while end < len(text) and _dropped(text[end]):
+    while end < len(text) and text[end] in _DROPPED:
         end += 1
     return start, end
-
-
-@lru_cache(maxsize=4_096)  # two letters of every mention are asked for
-def _dropped(char: str) -> bool:
-    code = TABLE[ord(char)] if char <= _SEPARATOR else SPACE
-    return bool(code in (DELETE, HAMZA_SEAT)) and unicodedata.category(char) != "Cf"
 
 
 def words(text: str) -> list[bytes]:
@@ -125,8 +157,13 @@ def _words(text: str) -> tuple[bytes, ...]:
 
 
 def index_text(title: str, body: str) -> str:
-    """What the store's index holds of an article: folded letters, words parted by single spaces."""
-    return " ".join(letters.shown(fold_batch([title, body])[0]).split())
+    """What the store's index holds of an article: folded letters, words parted by single spaces.
+
+    Behind them stand, once more, the words around each word that a line's end has parted, with its halves made one.
+    """
+    batch = FoldedBatch([title, body])
+    pieces = (batch.data, *(batch.rejoined(gap)[0] for gap in batch.breaks))
+    return " ".join(word for piece in pieces for word in letters.shown(piece).split())
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -178,6 +215,24 @@ def _context(codes: Array) -> None:
     if places.size:
         initial = (codes[_beside(codes, places, -1)] <= SPACE) & letters.HAMZA_VOWELS[codes[_beside(codes, places, 1)]]
         codes[places] = np.where(initial, DELETE, letters.YEH)
+
+
+def _of_one_script(codes: Array) -> bytes:
+    """The folded bytes, with the lookalikes of Latin letters made Latin: an article of Tehran Times had "Irаn" so."""
+    data = codes.tobytes()
+    first, last = letters.STRANGE
+    strange = np.flatnonzero((codes >= first) & (codes <= last))
+    if not strange.size:
+        return data
+    out, until = bytearray(data), -1
+    for place in strange.tolist():
+        if place < until:
+            continue
+        start, until = data.rfind(b" ", 0, place) + 1, data.find(b" ", place)
+        word = data[start:until]
+        if word.strip(_ONE_SCRIPT) == b"" and word.translate(None, _NO_LATIN):
+            out[start:until] = word.translate(letters.LOOKED_LIKE)
+    return bytes(out)
 
 
 def _beside(codes: Array, places: Array, step: int) -> Array:

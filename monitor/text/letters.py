@@ -25,7 +25,7 @@ _NAMED = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SCRIPTS = (
     "ابتثجحخدذرزسشصضطظعغفقكلمنهويپچژگ"  # Arabic, Persian, Sorani after letters.toml
     "αβγδεζηθικλμνξοπρςστυφχψω"
-    "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяіѕ"
     "אבגדהוזחטיךכלםמןנסעףפץצקרשת"
 )
 _UNKNOWN = "ʘ"
@@ -37,6 +37,13 @@ CODES: dict[str, int] = {c: ord(c) for c in _NAMED} | dict(zip(_SCRIPTS + _UNKNO
 UNKNOWN = CODES[_UNKNOWN]
 _ROWS: dict[str, str] = {c: to for letters, to, _ in DATA["rows"] for c in letters}
 _EXPAND: dict[str, str] = {c: to for letters, to, _ in DATA["expand"] for c in letters}
+
+
+LATIN = bytes(range(CODES["a"], CODES["z"] + 1))
+STRANGE = CODES["а"], CODES["ѕ"]
+"""First and last code of the alphabet that holds the lookalikes of Latin letters."""
+LOOKALIKES = bytes(CODES[c] for c, _, _ in DATA["lookalikes"])
+LOOKED_LIKE = bytes.maketrans(LOOKALIKES, bytes(CODES[to] for _, to, _ in DATA["lookalikes"]))
 
 
 def plain(char: str) -> str:

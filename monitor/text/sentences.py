@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 
-_SENTENCE = re.compile(r"(?:[.!?؟۔…]+[\"'”’»)\]]*\s+|[\n\r\u2028\u2029]+\s*|؛\s+)")
+_SENTENCE = re.compile(
+    r"[.!?؟۔…؛\n\r\u2028\u2029]"
+    r"(?:(?<=[.!?؟۔…])[.!?؟۔…]*[\"'”’»)\]]*\s+|(?<=[\n\r\u2028\u2029])\s*|(?<=؛)\s+)"
+)
+"""One class of signs in front: the expression engine then skips letters, which alternatives would each be tried at."""
+
 _PARAGRAPH = re.compile(r"[\n\r\u2028\u2029]+")
 _ABBREVIATED = re.compile(r"(?:\b(?:[A-Z]|Mr|Mrs|Dr|Lt|Gen|Col|Maj|Sgt|St|No|vs|Prof|Sn|Yrd|Doç|Dr|Av|Org|Tuğg)|\d)$")
 _SHOWN = 300
 """Most letters of a sentence that evidence shows."""
+_SEEN = _SHOWN + 50
+"""Letters on either side in which the edges of a sentence are looked for."""
 
 
 def sentence_starts(text: str) -> list[int]:
@@ -30,12 +37,17 @@ def paragraph_starts(text: str) -> list[int]:
     return [0, *(m.end() for m in _PARAGRAPH.finditer(text) if m.end() < len(text))]
 
 
-def around(text: str, starts: list[int], start: int, end: int) -> str:
-    """The sentence that holds text[start:end], shortened on both sides when it is very long."""
-    number = bisect_right(starts, start) - 1
-    first = starts[number]
-    following = bisect_left(starts, end, number + 1)
-    last = starts[following] if following < len(starts) else len(text)
+def around(text: str, start: int, end: int) -> str:
+    """The sentence that holds text[start:end], shortened on both sides when it is very long.
+
+    Only the surroundings are looked at: farther away nothing is shown.
+    """
+    left = max(0, start - _SEEN)
+    starts = sentence_starts(text[left : end + _SEEN])
+    number = bisect_right(starts, start - left) - 1
+    first = left + starts[number]
+    following = bisect_left(starts, end - left, number + 1)
+    last = left + starts[following] if following < len(starts) else min(len(text), end + _SEEN)
     cut_left = cut_right = False
     if last - first > _SHOWN:
         room = max(0, _SHOWN - (end - start)) // 2

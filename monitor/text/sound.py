@@ -67,15 +67,14 @@ def undoubled(sounds: bytes) -> bytes:
     return _DOUBLED.sub(rb"\1", sounds)
 
 
-def places(data: bytes) -> list[int]:
-    """For each byte of skeleton(data) its place in `data`, for the few texts with a candidate."""
+def heard(data: bytes) -> tuple[bytes, memoryview]:
+    """skeleton(data), and for each byte of it its place in `data`."""
     sounds = _SOUND[np.frombuffer(_voiced(data), dtype=np.uint8)]
     where = np.flatnonzero(sounds)
     kept = sounds[where]
     single = np.ones(len(kept), dtype=bool)
     single[1:] = (kept[1:] != kept[:-1]) | (kept[1:] == SEGMENT)
-    found: list[int] = where[single].tolist()
-    return found
+    return kept[single].tobytes(), memoryview(where[single])
 
 
 def _voiced(data: bytes) -> bytes:

@@ -1,0 +1,41 @@
+"""Faults of pages: the further spellings that scans and conversions make of a listed name, by data/pages.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+from monitor.text.fold import words
+from monitor.text.letters import CODES
+
+_DATA = tomllib.loads(resources.files(__package__).joinpath("data/pages.toml").read_text(encoding="utf-8"))
+_MISREAD = tuple((words(printed)[0], words(read)[0]) for printed, read, _ in _DATA["misread"])
+_MISREAD_ENDS = tuple(printed for printed, _ in _MISREAD)
+_MISREAD_LETTERS: int = _DATA["misread_letters"]
+_LETTERS, _DIGITS = frozenset(b"abcdefghijklmnopqrstuvwxyz"), frozenset(b"0123456789")
+_PARTED = frozenset(
+    code for char, code in CODES.items() if _DATA["lost_spaces"][0] <= char <= _DATA["lost_spaces"][1]
+)
+
+
+def faults(tokens: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
+    """Further spellings of a folded name, each without the spelling itself; most names have none."""
+    for number, token in enumerate(tokens):
+        if token.endswith(_MISREAD_ENDS) and sum(map(len, tokens)) >= _MISREAD_LETTERS:
+            yield from (
+                (*tokens[:number], token[: -len(printed)] + read, *tokens[number + 1 :])
+                for printed, read in _MISREAD
+                if token.endswith(printed)
+            )
+    for number in range(len(tokens) - 1):
+        if _loses_space(tokens, number):
+            yield (*tokens[:number], tokens[number] + tokens[number + 1], *tokens[number + 2 :])
+
+
+def _loses_space(tokens: Sequence[bytes], number: int) -> bool:
+    """Whether the space behind a word is one that pages lose: before a number, or between words of joined letters."""
+    first, second = tokens[number], tokens[number + 1]
+    if second[0] in _DIGITS:
+        return first[-1] not in _DIGITS
+    return len(tokens) > 2 and first[-1] in _PARTED and second[0] in _PARTED
