@@ -282,7 +282,37 @@ def test_results_carry_their_hits(archive: Archive) -> None:
     assert found
     assert all(any(h.rule == "base-attack" for h in r.stored.hits) for r in found)
     assert archive.found("level:flash") == archive.found("rule:base-attack") <= archive.found("watchlist:w")
-    assert archive.found("watchlist:nothing") == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "said", "under"),
+    [
+        ("rule:base-atack", "There is no rule `base-atack`. Did you mean `base-attack`?", "base-atack"),
+        ("word NOT watchlist:v", "There is no watchlist `v`. Its name is the first line of its file.", "v"),
+        ("word source:wire,RUDAV", "There is no source `rudav`. Did you mean `rudaw`?", "RUDAV"),
+        ("(source:wire OR source:zzz) word", "There is no source `zzz`. `monitor feeds` lists them.", "zzz"),
+        ("level:hgih", "`hgih` does not fit `level:`. Did you mean `high`?", "level:hgih"),
+        ("lang:ckp", "`ckp` does not fit `lang:`. Did you mean `ckb`?", "lang:ckp"),
+    ],
+)
+def test_names_that_nobody_gave(archive: Archive, query: str, said: str, under: str) -> None:
+    """A limit to a name that is not there is refused with the closest one: nothing found would look like silence."""
+    with pytest.raises(QueryError) as caught:
+        archive.found(query)
+    assert str(caught.value) == said
+    assert query[caught.value.start : caught.value.end] == under
+
+
+def test_names_of_the_past_are_known(tmp_path: Path) -> None:
+    """A rule, a watchlist or a source that is in no file any more still finds what it has brought."""
+    store, force = SqliteStore(tmp_path / "monitor.db", create=True), in_force(NAMES)
+    old = article("Ain al-Asad attacked", feed="closed", seen=NOW)
+    store.save([Batch(articles=(old,), matched=tuple(force.matcher.match([old])), matched_rev=force.rev)])
+    empty = InForce(Sources(files=(), feeds=(), desks=()))
+    search = Search(store=store, force=empty, clock=lambda: NOW)
+    for query in ("rule:base-attack", "watchlist:w", "source:closed"):
+        assert [r.stored.article.id for r in search.find(query)] == [old.id]
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,9 @@ class _Lexer:
         for value in rest.split(","):
             kept = _limit_value(name, value)
             if kept is None:
-                raise self._error(f"`{value[:40]}` does not fit `{name}:`. Write {_EXAMPLES[name]}.", start)
+                close = did_you_mean(value, _CHOICES.get(name, ()))
+                hint = close or f"Write {_EXAMPLES[name]}."
+                raise self._error(f"`{value[:40]}` does not fit `{name}:`. {hint}", start)
             values.append(kept)
         if name in {"since", "until"} and len(values) > 1:
             raise self._error(f"`{name}:` takes one value. Write {_EXAMPLES[name]}.", start)
@@ -258,6 +260,7 @@ class _Lexer:
         )
 
 
+_CHOICES = {"lang": LANGUAGES, "level": LEVELS}
 _EXAMPLES = {
     "source": "source:rudaw or source:aa-en,aa-tr",
     "lang": f"lang: with {', '.join(LANGUAGES)}",

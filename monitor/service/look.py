@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from monitor._yaml import did_you_mean
 from monitor.errors import QueryError, UsageError
 from monitor.match import Matcher, compile_query
 from monitor.match.evidence import Witness
 from monitor.match.matcher import allowed
 from monitor.match.plan import plan
 from monitor.match.view import ArticleView
-from monitor.model import Article, Evidence, Filter, Matched, Stored
+from monitor.model import Article, Column, Evidence, Filter, Matched, Stored, Where
 from monitor.ports import Clock, Store
 from monitor.query import ast
 from monitor.query import evaluate as ev
@@ -22,6 +23,14 @@ from monitor.service.edit import InForce
 
 _FIRST, _MOST = 100, 4_000
 """Candidates read at once: few at first, for the newest hits are usually among them, more as long as none are found."""
+
+_COLUMNS: dict[str, Column] = {"source": "feed", "watchlist": "watchlist", "rule": "rule"}
+_ELSE = {
+    "source": "`monitor feeds` lists them.",
+    "watchlist": "Its name is the first line of its file.",
+    "rule": "Rules have their names in the files of watchlists/.",
+}
+"""Where to look for a name that is close to none."""
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -64,6 +73,7 @@ class Search:
         now = self.clock()
         node = _dated(parse(query, search=True), query, now)
         limits = _limits(node, since, now)
+        self._known(node, query)
         matcher, bound = compile_query(node, query, self.force.files, self.force.feeds)
         candidates = plan(bound, matcher, self.force.rev)
         witness = Witness(matcher.vocabulary)
@@ -83,6 +93,23 @@ class Search:
             if len(rows) < size:
                 return
             before, size = rows[-1][0], min(size * 4, _MOST)
+
+    def _known(self, node: ast.Node, query: str) -> None:
+        """Refuse a name that no file defines and no stored article bears: an empty answer would look like silence."""
+        for limit in _named(node):
+            column, names = _COLUMNS[limit.name], self._names(limit.name)
+            for name in limit.values:
+                if name not in names and not self.store.candidates(Where(column=column, values=(name,)), Filter(), 1):
+                    hint = did_you_mean(name, names) or _ELSE[limit.name]
+                    start = query.lower().find(name, limit.start, limit.end)
+                    place = (limit.start, limit.end) if start < 0 else (start, start + len(name))
+                    raise QueryError(f"There is no {limit.name} `{name}`. {hint}", query, *place)
+
+    def _names(self, limit: str) -> set[str]:
+        files = self.force.files
+        if limit == "source":
+            return {feed.id for feed in self.force.feeds}
+        return {f.id for f in files} if limit == "watchlist" else {r.id for f in files for r in f.rules}
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -178,6 +205,20 @@ def _dated(node: ast.Node, query: str, now: datetime) -> ast.Node:
             return replace(node, part=_dated(part, query, now))
         case _:
             return node
+
+
+def _named(node: ast.Node) -> Iterator[ast.Limit]:
+    """The limits that name what somebody wrote in a file."""
+    match node:
+        case ast.Limit(name="source" | "watchlist" | "rule"):
+            yield node
+        case ast.And(parts=parts) | ast.Or(parts=parts):
+            for part in parts:
+                yield from _named(part)
+        case ast.Not(part=part):
+            yield from _named(part)
+        case _:
+            pass
 
 
 def _limits(node: ast.Node, since: str, now: datetime) -> Filter:
