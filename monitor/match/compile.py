@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from monitor.errors import Problem, QueryError
+from monitor.match.collector import uncollected
 from monitor.match.matcher import Matcher, Watch
 from monitor.match.mentions import Company, Watched
 from monitor.match.rules import Index, add_words, bind
@@ -36,23 +36,11 @@ def compile_watchlists(
     files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True
 ) -> Compiled:
     """Compile all files together and run their examples."""
-    with _uncollected():
+    with uncollected():
         matcher, problems = _compiled(files, feeds)
     if examples:
         problems.extend(_failing(matcher, files))
     return Compiled(matcher, tuple(problems))
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: a compilation only makes what it keeps, and the collector would look through all of it."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Matcher, list[Problem]]:

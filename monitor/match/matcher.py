@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
+from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Found, Miss, Watched, resolve
 from monitor.match.scan import Places, Scanner, Text
@@ -71,11 +72,11 @@ class Matcher:
         """Mentions and hits of each article, in the order of `articles`."""
         found: list[Matched] = []
         for first in range(0, len(articles), BATCH):
-            part = articles[first : first + BATCH]
-            found.extend(
-                self._matched(text, places) if places else Matched(article=text.article.id, lang=text.article.lang)
-                for text, places in self._scanner.scan(part)
-            )
+            with uncollected():
+                found.extend(
+                    self._matched(text, places) if places else Matched(article=text.article.id, lang=text.article.lang)
+                    for text, places in self._scanner.scan(articles[first : first + BATCH])
+                )
         return found
 
     def views(self, articles: Sequence[Article], stored: Sequence[Stored] | None = None) -> list[ArticleView]:

@@ -127,7 +127,7 @@ class Scanner:
                     suffix = data[end : data.find(b" ", end)]
                 whole, asked = (), loose
                 if suffix and not some_language_takes(data[end - 1], suffix) and not suffix.isdigit():
-                    asked = [use for use in loose if use.star]
+                    asked = tuple(use for use in loose if use.star)
             if end > until:
                 current = (bisect_right(edges, start) - 1) // 2
                 until = edges[2 * current + 2]

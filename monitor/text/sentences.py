@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 _SENTENCE = re.compile(
     r"[.!?؟۔…؛\n\r\u2028\u2029]"
@@ -21,15 +21,16 @@ _SEEN = _SHOWN + 50
 
 def sentence_starts(text: str) -> list[int]:
     """Code points at which sentences begin; the first is 0. "Lt. Gen. Kenneth" stays one sentence."""
-    starts = [0]
-    for found in _SENTENCE.finditer(text):
-        if text[found.start()] == "." and found.group().count(".") == 1 and "\n" not in found.group():
-            head = text[max(0, found.start() - 8) : found.start()]
-            if _ABBREVIATED.search(head):
-                continue
-        if found.end() < len(text):
-            starts.append(found.end())
-    return starts
+    return [0, *(place for place in _ends(text, 0, len(text)) if place < len(text))]
+
+
+def _ends(text: str, start: int, end: int) -> Iterator[int]:
+    """Places between start and end at which a sentence is over, the blanks behind it included."""
+    for found in _SENTENCE.finditer(text, start, end):
+        place = found.start()
+        single = text[place] == "." and found.group().count(".") == 1 and "\n" not in found.group()
+        if not (single and _ABBREVIATED.search(text, max(0, place - 8), place)):
+            yield found.end()
 
 
 def paragraph_starts(text: str) -> list[int]:
@@ -42,12 +43,9 @@ def around(text: str, start: int, end: int) -> str:
 
     Only the surroundings are looked at: farther away nothing is shown.
     """
-    left = max(0, start - _SEEN)
-    starts = sentence_starts(text[left : end + _SEEN])
-    number = bisect_right(starts, start - left) - 1
-    first = left + starts[number]
-    following = bisect_left(starts, end - left, number + 1)
-    last = left + starts[following] if following < len(starts) else min(len(text), end + _SEEN)
+    left, right = max(0, start - _SEEN), min(len(text), end + _SEEN)
+    first = max(_ends(text, left, start), default=left)
+    last = next(_ends(text, end, right), right)
     cut_left = cut_right = False
     if last - first > _SHOWN:
         room = max(0, _SHOWN - (end - start)) // 2

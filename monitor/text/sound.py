@@ -74,7 +74,7 @@ def heard(data: bytes) -> tuple[bytes, memoryview]:
     kept = sounds[where]
     single = np.ones(len(kept), dtype=bool)
     single[1:] = (kept[1:] != kept[:-1]) | (kept[1:] == SEGMENT)
-    return kept[single].tobytes(), memoryview(where[single])
+    return kept[single].tobytes(), where[single].data
 
 
 def _voiced(data: bytes) -> bytes:
