@@ -9,7 +9,9 @@ from typing import Literal
 
 from monitor.text import words
 from monitor.text.affixes import LEAST_LETTERS
+from monitor.text.exceptions import Mark, marks
 from monitor.text.letters import CODES, DATA, UNKNOWN
+from monitor.text.pages import faults
 
 JOINED_LETTERS = 6
 """From so many letters on a name is also found written as one word (حزبالله)."""
@@ -56,6 +58,8 @@ class Use:
     """Its first word only in capitals: US, not us."""
     unknown: str = ""
     """A word of a script without codes: its letters, compared in small letters."""
+    marked: tuple[Mark, ...] = ()
+    """Letters that folding made another word's: the text must have those of this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
         choices = [tokens]
         if joined and len(tokens) > 1 and len(b"".join(tokens)) >= JOINED_LETTERS and not use.exact:
             choices.append((b"".join(tokens),))
+        if joined and not use.exact:
+            choices.extend(faults(tokens))
         for choice in choices:
             if choice in seen:
                 continue
@@ -109,6 +115,7 @@ def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
             exact=use.exact,
             capitals=use.capitals,
             unknown=text if UNKNOWN in letters else "",
+            marked=marks(text, tokens[0]) if count == 1 else (),
         ),
     )
 
