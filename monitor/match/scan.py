@@ -16,6 +16,7 @@ from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
 from monitor.text.affixes import affixes, all_prefixes, some_language_takes
+from monitor.text.exceptions import Mark, letter_at
 from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA
 from monitor.text.sound import is_latin
@@ -102,6 +103,7 @@ class Scanner:
         batch = FoldedBatch([field for a in articles for field in (a.title, a.text)])
         found: list[tuple[Text, Places]] = [(Text(a, batch, n), defaultdict(list)) for n, a in enumerate(articles)]
         self._by_letters(batch.data, batch.bounds, found)
+        self._over_breaks(batch, found)
         self._by_sound(batch.data, batch.bounds, found)
         for _, places in found:
             for spans in places.values():
@@ -140,6 +142,24 @@ class Scanner:
                     begin = first - 2 if use.article and prefix.endswith(ARTICLE) else first
                     places[use.leaf].append((begin, last))
 
+    def _over_breaks(self, batch: FoldedBatch, found: Sequence[tuple[Text, Places]]) -> None:
+        """Names that the end of a line parts, "Sin-" and "jar"; there are few, so each is looked at alone."""
+        for gap in batch.breaks:
+            piece, begin = batch.rejoined(gap)
+            text, places = found[(bisect_right(batch.bounds, gap) - 1) // 2]
+            for start, end, pattern in self._automaton.find_overlapping(piece):
+                first = start + 1 if piece[start] == SPACE else start
+                if not first < gap - begin < end or piece[first - 1] > SPACE:
+                    continue  # no prefix before a parted name: Arabic parts no words
+                suffix = b"" if piece[end] <= SPACE else piece[end : piece.find(b" ", end)]
+                whole, asked, loose = self._meanings[pattern]
+                place = begin + first, begin + end + 1  # one byte more: the space of the break
+                for leaf in () if suffix else whole:
+                    places[leaf].append(place)
+                for use in loose if suffix else asked:
+                    if not use.marked and _stands(text, use, b"", suffix, *place):
+                        places[use.leaf].append(place)
+
     def _by_sound(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
         until = -1
         for first, last, names in self._sounds.candidates(data):
@@ -175,7 +195,7 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
 
 def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...], tuple[Use, ...]]:
     """What a pattern means as a whole word: leaves without question, uses to look at; and within a longer word."""
-    plain = [use for use in uses if not (use.exact or use.capitals or use.unknown or use.article)]
+    plain = [use for use in uses if not (use.exact or use.capitals or use.unknown or use.article or use.marked)]
     return (
         tuple(dict.fromkeys(use.leaf for use in plain)),
         tuple(use for use in uses if use not in plain),
@@ -189,9 +209,20 @@ def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end:
         return False
     if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
         return False
+    if use.marked and not _marked(text, use.marked, start):
+        return False
     if (prefix or use.article) and not _prefixed(text, use, prefix, start):
         return False
     return not suffix or use.star or _suffixed(text, use, suffix, start, end)
+
+
+def _marked(text: Text, marked: Sequence[Mark], start: int) -> bool:
+    """Whether the text has the letters by which folding's exceptions tell this word from another: سلێمانی, سلیمانی."""
+    for place, letter, same in marked:
+        field, first, last = text.original(start + place, start + place + 1)
+        if (letter_at(text.letters(field), first, last) == letter) is not same:
+            return False
+    return True
 
 
 def _prefixed(text: Text, use: Use, prefix: bytes, start: int) -> bool:
