@@ -218,9 +218,9 @@ def _show_explained(force: InForce, article: Article, matched: Matched, misses: 
     for miss in misses:
         if miss.kind == "rule":
             click.echo(f"  {miss.watchlist}/{miss.name} did not fire: this did not hold: {miss.letters}")
+            click.echo(f"      {miss.why}")
         else:
-            why = "a longer expression masks it" if miss.kind == "masked" else "it needs company that is not there"
-            click.echo(f"  {miss.name}: {miss.letters} is no mention, {why}")
+            click.echo(f"  {miss.name}: {miss.letters} is no mention: {miss.why}")
     if not article.text:
         click.echo("(the text is a headline only)")
 

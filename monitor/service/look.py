@@ -14,6 +14,7 @@ from monitor.match.evidence import Witness
 from monitor.match.matcher import allowed
 from monitor.match.plan import plan
 from monitor.match.view import ArticleView
+from monitor.match.why import Kind, failing, near_misses
 from monitor.model import Article, Column, Evidence, Filter, Matched, Stored, Where
 from monitor.ports import Clock, Store
 from monitor.query import ast
@@ -49,11 +50,13 @@ class Result:
 class Missed:
     """Why something is no mention, or a rule did not fire."""
 
-    kind: Literal["masked", "no company", "rule"]
+    kind: Kind | Literal["rule"]
     name: str
     watchlist: str
     letters: str
     """The letters in the text, or the clause of the rule that failed."""
+    why: str
+    """Half a sentence for people: what was asked and is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +144,8 @@ def missed(force: InForce, article: Article) -> list[Missed]:
     matcher = force.matcher
     view = matcher.views([article])[0]
     found = [
-        Missed(
-            kind="masked" if miss.why == "masked" else "no company",
-            name=matcher.vocabulary.leaves[miss.entity].name,
-            watchlist=matcher.owners[miss.entity][0].id,
-            letters=_letters(view, *miss.place),
-        )
-        for miss in matcher.near_misses(view)
+        Missed(kind=n.kind, name=n.entity, watchlist=n.watchlist, letters=_letters(view, *n.place), why=n.why)
+        for n in near_misses(matcher, view)
     ]
     return [*dict.fromkeys(found), *_failed_rules(matcher, view)]
 
@@ -159,13 +157,13 @@ def _failed_rules(matcher: Matcher, view: ArticleView) -> Iterator[Missed]:
         if not touched:
             continue
         if not allowed(watch.rule, view.text.article):
-            clause = "languages or sources of the rule"
+            clause, why = "languages or sources of the rule", "it does not look at this article"
         else:
-            place = ev.failing(watch.query, view)
-            if place is None:
+            part = failing(watch.query, view)
+            if part is None:
                 continue
-            clause = _clause(watch.rule.query, place.start, place.end)
-        yield Missed(kind="rule", name=watch.rule.id, watchlist=watch.file.id, letters=clause)
+            clause, why = _clause(watch.rule.query, part.place.start, part.place.end), part.why
+        yield Missed(kind="rule", name=watch.rule.id, watchlist=watch.file.id, letters=clause, why=why)
 
 
 def _clause(query: str, start: int, end: int) -> str:

@@ -1,4 +1,4 @@
-"""Exceptions of folding: where two words become one, the original letter that tells them apart (data/exceptions.toml)."""
+"""Exceptions of folding: where two words become one, the letter that tells them apart, by data/exceptions.toml."""
 
 from __future__ import annotations
 

@@ -13,10 +13,9 @@ _DATA = tomllib.loads(resources.files(__package__).joinpath("data/pages.toml").r
 _MISREAD = tuple((words(printed)[0], words(read)[0]) for printed, read, _ in _DATA["misread"])
 _MISREAD_ENDS = tuple(printed for printed, _ in _MISREAD)
 _MISREAD_LETTERS: int = _DATA["misread_letters"]
-_LETTERS, _DIGITS = frozenset(b"abcdefghijklmnopqrstuvwxyz"), frozenset(b"0123456789")
-_PARTED = frozenset(
-    code for char, code in CODES.items() if _DATA["lost_spaces"][0] <= char <= _DATA["lost_spaces"][1]
-)
+_DIGITS = frozenset(b"0123456789")
+_FIRST, _LAST, _ = _DATA["lost_spaces"]
+_PARTED = frozenset(code for char, code in CODES.items() if _FIRST <= char <= _LAST)
 
 
 def faults(tokens: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
