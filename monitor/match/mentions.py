@@ -115,11 +115,14 @@ def _hulls(spans: list[Place]) -> list[Place]:
     if len(spans) == 1:
         return spans
     kept: list[Place] = []
-    for start, end in sorted(set(spans)):
-        if kept and start < kept[-1][1]:
-            kept[-1] = kept[-1][0], max(end, kept[-1][1])
+    reached = -1
+    for start, end in sorted(spans):
+        if start < reached:
+            reached = max(end, reached)
+            kept[-1] = kept[-1][0], reached
         else:
             kept.append((start, end))
+            reached = end
     return kept
 
 

@@ -68,11 +68,13 @@ class Text:
 
     def shown(self, start: int, end: int) -> tuple[int, int, int]:
         """The same with the marks at the edges that folding drops; remembered, for mention and evidence both ask."""
-        place = start, end
-        if place not in self._shown:
-            field, first, last = self.original(start, end)
-            self._shown[place] = field, *widened(self.letters(field), first, last)
-        return self._shown[place]
+        found = self._shown.get((start, end))
+        if found is None:
+            field = 0 if start < self.bounds[1] else 1
+            first, last = self._batch.original(2 * self._number + field, start, end)
+            first, last = widened(self.article.title if field == 0 else self.article.text, first, last)
+            found = self._shown[start, end] = field, first, last
+        return found
 
     def lang(self, position: int) -> str:
         """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
