@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -93,11 +95,13 @@ class Editorial:
         if not errors and self.store.meta("verified") == verified:
             return InForce(sources)
         good = self.store.last_good()
-        fallen = _fallen(verified, loaded, good)
+        gone = _gone(loaded, good, self.store.meta("files"))
+        errors += gone
+        fallen = _fallen(verified, [*loaded.problems, *gone], good)
         if remembered := _remembered(self.store.meta("fallen"), fallen):
             broken, problems = remembered
             return InForce(replace(_mixed(loaded, good, broken), problems=problems))
-        unread = _unread(loaded)
+        unread = _unread(loaded) | {p.file for p in gone}
         if unread:
             roots = [p for p in errors if p.file in unread]
             return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, good, unread))], fallen)
@@ -107,7 +111,7 @@ class Editorial:
             return self._fall_back(loaded, errors, fallen)
         self._keep(loaded.sources)
         if self.keep:
-            self.store.set_meta({"verified": verified})
+            self.store.set_meta({"verified": verified, "files": json.dumps([name for name, _ in loaded.sources])})
         return InForce(sources, compiled.matcher)
 
     def _keep(self, sources: Iterable[tuple[str, str]]) -> None:
@@ -135,16 +139,19 @@ class Editorial:
             broken |= further
         if not sources.files and loaded.problems:
             raise ConfigError(*errors)
-        self._keep((name, source) for name, source in loaded.sources if name not in broken)
+        sound = [(name, source) for name, source in loaded.sources if name not in broken]
+        self._keep(sound)
+        if self.keep:
+            self.store.set_meta({"files": json.dumps(sorted({n for n, _ in sound} | (broken & good.keys())))})
         if self.keep and self.store.last_good() == good:  # else what is kept now has to be looked at once more
             self.store.set_meta({"fallen": json.dumps([fallen, sorted(broken), [astuple(p) for p in errors]])})
         return InForce(replace(sources, problems=tuple(errors)))
 
 
-def _fallen(verified: str, loaded: Loaded, good: dict[str, WatchlistRevision]) -> str:
+def _fallen(verified: str, problems: Sequence[Problem], good: dict[str, WatchlistRevision]) -> str:
     """What a decision to fall back depends on: while it is the same, a command need not find out again."""
     rest = sorted((name, revision.rev) for name, revision in good.items())
-    told = [str(p) for p in loaded.problems]
+    told = [str(p) for p in problems]
     return blake2b(repr((verified, told, rest)).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
@@ -162,6 +169,78 @@ def _unread(loaded: Loaded) -> frozenset[str]:
     return frozenset(p.file for p in _errors(loaded.problems) if p.file not in read)
 
 
+def _gone(loaded: Loaded, good: dict[str, WatchlistRevision], files: str) -> list[Problem]:
+    """What was in force and is there no more, though nobody said that it should go.
+
+    One watchlist of several may be deleted. All of them, one that a desk names, or all feeds or desks at once: that is
+    a slip of the hand, or a folder that is being copied. `files` is the JSON list of what was in force before.
+    """
+    now = dict(loaded.sources)
+    there = now.keys() | {p.file for p in loaded.problems}
+    before = [name for name in (json.loads(files) if files else sorted(good)) if name in good]
+    left = any(name.endswith(".yaml") and not _is_list(name) for name in there)
+    kept = (_desks(good[n]) for n in before if _called(n, DESKS) and (n not in now or _blank(now[n])))
+    desks = next(kept, loaded.desks)
+    asked = {watchlist for desk in desks for watchlist in desk.watchlists}
+    problems = []
+    for name in before:
+        empty = _is_list(name) and name in now and _blank(now[name])
+        if name in there and not empty:
+            continue
+        if why := _missed(name, good[name], asked, left=left):
+            sentence, hint = why
+            problems.append(Problem(name, 1, 1, f"The file is {'empty' if empty else 'gone'}{sentence}", hint))
+    return problems
+
+
+def _missed(name: str, good: WatchlistRevision, asked: Collection[str], *, left: bool) -> tuple[str, str] | None:
+    """Why a file may not just go, and what to do; None when it may."""
+    kept = "Until then its last good revision stays in force."
+    for called, entries in ((FEEDS, _feeds), (DESKS, _desks)):
+        if _called(name, called):
+            what = called.removesuffix(".yaml")
+            some = len(entries(good))
+            hint = f"Put it back, or write `{what}: []` if there are to be none. {kept}"
+            return (f", though it had {some} {what if some > 1 else what[:-1]}.", hint) if some else None
+    if not left:
+        return ", and with it the last watchlist.", f"Put it back, or put another one there. {kept}"
+    if _watchlist(good) in asked:
+        return f", though {DESKS} names its watchlist.", f"Put it back, or take the name out there. {kept}"
+    return None
+
+
+def _blank(source: str) -> bool:
+    """Whether a file holds nothing but comments."""
+    return not any(line.strip() and not line.lstrip().startswith(("#", "---")) for line in source.splitlines())
+
+
+def _called(name: str, file: str) -> bool:
+    """Whether a name with its folder is this file: `my-feeds.yaml` is a watchlist."""
+    return name.rpartition("/")[2] == file
+
+
+def _is_list(name: str) -> bool:
+    return _called(name, FEEDS) or _called(name, DESKS)
+
+
+def _feeds(revision: WatchlistRevision) -> tuple[Feed, ...]:
+    with suppress(ConfigError):  # written by an older program: what it called good is refused today
+        return read_feeds(revision.file, revision.source)
+    return ()
+
+
+def _desks(revision: WatchlistRevision) -> tuple[Desk, ...]:
+    with suppress(ConfigError):
+        return read_desks(revision.file, revision.source)
+    return ()
+
+
+def _watchlist(revision: WatchlistRevision) -> str:
+    with suppress(ConfigError):
+        return read_watchlist(revision.file, revision.source).id
+    return ""
+
+
 def _faults(sources: Sources) -> list[Problem]:
     """What is wrong with these files together."""
     compiled = compile_watchlists(sources.files, sources.feeds)
@@ -176,7 +255,7 @@ def _culprits(
     A file that was deleted counts as changed.
     """
     now = dict(loaded.sources)
-    changed = sorted(n for n in good.keys() - broken if now.get(n) != good[n].source and not n.endswith((FEEDS, DESKS)))
+    changed = sorted(n for n in good.keys() - broken if now.get(n) != good[n].source and not _is_list(n))
     left = {name: len(_faults(_mixed(loaded, good, {*broken, name}))) for name in changed}
     best = min(left, key=lambda name: left[name], default="")
     return frozenset([best]) if best and left[best] < faults else frozenset(changed)
@@ -187,9 +266,9 @@ def _mixed(loaded: Loaded, good: dict[str, WatchlistRevision], broken: Collectio
     feeds, desks = loaded.feeds, loaded.desks
     for name in broken & good.keys():
         try:
-            if name.endswith(FEEDS):
+            if _called(name, FEEDS):
                 feeds = read_feeds(name, good[name].source)
-            elif name.endswith(DESKS):
+            elif _called(name, DESKS):
                 desks = read_desks(name, good[name].source)
             else:
                 files[name] = read_watchlist(name, good[name].source)
@@ -208,12 +287,18 @@ def _rev(source: str) -> str:
 
 def _fingerprint(folder: Path) -> str:
     """Names, sizes and times of the files: cheap enough to be asked at every tick."""
-    if not folder.is_dir():
-        raise ConfigError(
-            Problem(str(folder), 0, 0, "There is no such folder of watchlists.", "Run `monitor init` to lay one out.")
-        )
-    rows = [(p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.glob("*.y*ml"))]
-    return repr(rows)
+    rows: list[tuple[object, ...]] = [("no folder",)]
+    with suppress(OSError), os.scandir(folder) as entries:
+        rows = [(e.name, *_state(e)) for e in entries if e.name.endswith((".yaml", ".yml"))]
+    return repr(sorted(rows, key=repr))
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, ...]:
+    """What changes when a file does; nothing for one that has gone meanwhile, or a link to nowhere."""
+    with suppress(OSError):
+        found = entry.stat()
+        return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
+    return ()
 
 
 def check(folder: Path) -> tuple[Loaded, list[Problem]]:

@@ -32,7 +32,7 @@ def load(folder: Path) -> Loaded:
         sentence = "There is no such folder of watchlists."
         return Loaded(problems=(Problem(str(folder), 0, 0, sentence, "Run `monitor init` or correct monitor.yaml."),))
     reading = _Reading(folder, shown)
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    names = reading.names()
     files = []
     broken = set()
     for name in names:
@@ -72,6 +72,20 @@ class _Reading:
         self.problems: list[Problem] = []
         self.sources: list[tuple[str, str]] = []
         self.texts: dict[str, str] = {}
+
+    def names(self) -> list[str]:
+        """The names of all files; a folder or a link to nowhere in the place of one is a problem."""
+        try:
+            paths = sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            sentence = f"The folder cannot be read ({error.strerror or 'unknown reason'})."
+            self.problems.append(Problem(str(self.folder), 0, 0, sentence, "Check its permissions."))
+            return []
+        for path in paths:
+            if path.suffix == ".yaml" and not path.is_file():
+                sentence = "This is no file." if path.exists() else "This is a link to a file that is not there."
+                self.problems.append(Problem(self.shown + path.name, 1, 1, sentence, "Put the file back or delete it."))
+        return [path.name for path in paths if path.is_file()]
 
     def one(self, name: str, read: Callable[[str, bytes], _T]) -> _T | None:
         try:
