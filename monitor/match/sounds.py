@@ -154,7 +154,7 @@ def _stem(token: bytes) -> bytes:
 def _patterns(bare: Sequence[bytes]) -> set[bytes]:
     """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
     between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
-    first, *others = [by_sound.skeleton(_stem(t)).strip() for t in bare]
+    first, *others = [by_sound.skeleton(b" " + _stem(t) + b" ").strip() for t in bare]
     found = {b" " + first, b" l" + first}
     for part in others:
         # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
