@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.text import SEGMENT, SPACE, fold, fold_batch, index_text, shown, widened, words
+from monitor.text import SEGMENT, SPACE, FoldedBatch, fold, fold_batch, index_text, shown, widened, words
+from monitor.text.exceptions import marks
+from monitor.text.pages import faults
 from monitor.text.sentences import around, paragraph_starts, sentence_starts
 
 PIECES = (
@@ -96,8 +98,22 @@ def test_way_back(text: str) -> None:
 @fixed
 @given(texts, texts)
 def test_index_holds_the_words(title: str, body: str) -> None:
-    """The index text of an article is the words of its title and body in order."""
-    assert index_text(title, body) == " ".join(shown(w) for w in (*words(title), *words(body)))
+    """The index text of an article begins with the words of its title and body in order."""
+    plain = " ".join(shown(w) for w in (*words(title), *words(body)))
+    held = index_text(title, body)
+    assert held == plain or ("-\n" in title + body and held.startswith(plain))
+
+
+@pytest.mark.parametrize("sign", ["-", "\u2010", "\u00ad"])
+def test_a_word_parted_by_the_end_of_a_line(sign: str) -> None:
+    """The two halves are known to be one word, in a batch too, and the index holds them joined with their neighbours."""
+    text = f"🙂 they held Sin{sign}\njar until Iran-\nbacked men came"
+    batch = FoldedBatch(["before", text])
+    pieces = [batch.rejoined(gap)[0] for gap in batch.breaks]
+    assert [b" held sinjar until " in piece for piece in pieces] == [True, False]
+    assert all(batch.data[gap] == SPACE for gap in batch.breaks)
+    assert " held sinjar until " in index_text("", text)
+    assert FoldedBatch(["a dash -\nat the end", "1-\n2", "no break-"]).breaks == []
 
 
 @pytest.mark.parametrize(
@@ -121,6 +137,10 @@ def test_index_holds_the_words(title: str, body: str) -> None:
         (("٢٠٢٦", "۲۰۲۶", "2026"), "digits"),
         (("Preußen", "Preussen"), "a letter that stands for two"),
         (("𝐈𝐫𝐚𝐪", "Ｉｒａｑ", "Iraq"), "letters for show"),
+        (("Irаn", "Iran"), "a Cyrillic letter that looks Latin"),
+        (("ѕеrvісе", "service"), "more of them"),
+        (("ایران", "ایر\u200cان", "ایران\u200c\u200c"), "joiners that a conversion has strewn"),
+        (("#عين_الأسد", "عين الأسد", "عين، الأسد"), "an underscore and other signs part words"),
         (("Ira\u00adq", "Ir\u200daq", "\u202eIraq\u202c", "Iraq"), "invisible signs"),
     ],
 )
@@ -141,11 +161,53 @@ def test_spellings_meet(spellings: tuple[str, ...], why: str) -> None:
         ("U.S.A. and e.g. this", ["usa", "and", "eg", "this"]),
         ("F-16", ["f", "16"]),
         ("مصلح مسلح", ["مصلح", "مسلح"]),
+        ("Москва IraqМосква о", ["москва", "iraqмосква", "о"]),
+        ("Ain\nal-Asad", ["ain", "al", "asad"]),
     ],
 )
 def test_words(text: str, expected: list[str]) -> None:
     """Where words begin and end."""
     assert [shown(w) for w in words(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "pages"),
+    [
+        ("Iraq", ["irag"]),
+        ("Iraqi", ["iragi"]),
+        ("Asaib Ahl al-Haq", ["asaib ahl al hag"]),
+        ("F-16", ["f16"]),
+        ("إف-16", ["اف16"]),
+        ("كتائب حزب الله", ["كتايبحزب الله", "كتايب حزبالله"]),
+        ("QF", []),
+        ("IQ", []),
+        ("al-Baqir", []),
+        ("Ain al-Asad", []),
+        ("الحشد الشعبي", []),
+    ],
+)
+def test_faults_of_pages(name: str, pages: list[str]) -> None:
+    """A name has the further spellings that scans and conversions are known to make of it, and no other."""
+    assert [" ".join(shown(w) for w in found) for found in faults(tuple(words(name)))] == pages
+
+
+@pytest.mark.parametrize(
+    ("name", "marked"),
+    [
+        ("سلێمانی", ((2, "ێ", True),)),
+        ("سليماني", ((2, "ێ", False),)),
+        ("Kürt", ((1, "ü", True),)),
+        ("KU\u0308RT", ((1, "ü", True),)),
+        ("kurt", ((1, "ü", False),)),
+        ("US", ((0, "ü", False),)),
+        ("KANİ", ((3, "i", True),)),
+        ("kanı", ((3, "i", False),)),
+        ("Iraq", ()),
+    ],
+)
+def test_exceptions_of_folding(name: str, marked: tuple[tuple[int, str, bool], ...]) -> None:
+    """Of two words that fold alike each knows by which letter it is told from the other."""
+    assert marks(name, words(name)[0]) == marked
 
 
 @pytest.mark.parametrize("text", ["li Kurdistanê’de", "Şengalê'nin U.Ş. gücü", "Kerkûk’ê d.ê.f", "العِراقِ"])
