@@ -58,9 +58,7 @@ class Sounds:
         found: dict[bytes, list[Sounding]] = {}
         for leaf, lang, tokens in _confirmed(names):
             bare = [t for t in tokens if not _is_article(t)]
-            name = Sounding(
-                leaf, lang, b"".join(bare), b"".join(tokens), len(bare), len(by_sound.skeleton(b"".join(bare)))
-            )
+            name = Sounding(leaf, lang, b"".join(bare), b"".join(tokens), len(bare), _consonants(bare))
             for pattern in _patterns(bare):
                 rows = found.setdefault(pattern, [])
                 if name not in rows:
@@ -137,10 +135,19 @@ def _alike(spellings: Mapping[tuple[bytes, ...], str]) -> Iterator[tuple[tuple[b
 
 def _long_enough(tokens: Sequence[bytes]) -> bool:
     bare = [t for t in tokens if not _is_article(t)]
-    count = len(by_sound.skeleton(b"".join(bare)))
+    count = _consonants(bare)
     if not by_sound.is_latin(tokens[0]):
         return len(bare) > 1 and count >= LEAST_ARABIC
     return count >= (LEAST_TOGETHER if len(bare) > 1 else LEAST_ALONE)
+
+
+def _consonants(bare: Sequence[bytes]) -> int:
+    return sum(len(_heard(t)) for t in bare)
+
+
+def _heard(token: bytes) -> bytes:
+    """The consonants of one word; at its end an h is none (Muslih)."""
+    return by_sound.skeleton(b" " + token + b" ").strip()
 
 
 def _is_article(token: bytes) -> bool:
@@ -154,7 +161,7 @@ def _stem(token: bytes) -> bytes:
 def _patterns(bare: Sequence[bytes]) -> set[bytes]:
     """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
     between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
-    first, *others = [by_sound.skeleton(b" " + _stem(t) + b" ").strip() for t in bare]
+    first, *others = [_heard(_stem(t)) for t in bare]
     found = {b" " + first, b" l" + first}
     for part in others:
         # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
@@ -184,7 +191,7 @@ def _cuts(said: bytes, after: int, name: Sounding) -> tuple[int, ...]:
         return ()
     bare = [t for t in tokens if not _is_article(t)]
     if len(bare) != name.words and (
-        not by_sound.is_latin(name.bare) or len(by_sound.skeleton(name.bare)) < LEAST_JOINED
+        not by_sound.is_latin(name.bare) or name.consonants < LEAST_JOINED
     ):
         return ()
     wanted = {name.bare, name.whole}
