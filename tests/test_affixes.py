@@ -177,3 +177,70 @@ def test_language_of_article_counts() -> None:
     turkish, english = matcher.match([article("Kandildeki kamp", lang="tr"), article("Kandildeki", lang="en")])
     assert [h.rule for h in turkish.hits] == ["r"]
     assert english.hits == ()
+
+
+APART = """\
+entities:
+  sulaymaniyah: {kind: place, name: Sulaymaniyah, names: {ckb: [سلێمانی]}}
+  soleimani: {kind: person, name: Qasem Soleimani, names: {fa: [سلیمانی]}}
+  kurds: {kind: place, name: Kurds, names: {tr: [Kürt]}}
+  base: {kind: base, name: Base, names: {tr: [üs]}}
+  us: {kind: state, name: United States, names: {en: [US]}}
+  shia: {kind: party, name: Shia, names: {tr: [Şiya]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "found"),
+    [
+        ("ckb", "لە سلێمانی", ["sulaymaniyah"]),
+        ("ckb", "لە سلێمانییەوە", ["sulaymaniyah"]),
+        ("fa", "سلیمانی", ["soleimani"]),
+        ("ar", "سليماني", ["soleimani"]),
+        ("tr", "Kürtlerin", ["kurds"]),
+        ("tr", "KÜRT", ["kurds"]),
+        ("tr", "Ku\u0308rtler", ["kurds"]),
+        ("tr", "kurtla kuzu", []),
+        ("en", "Kurt Cobain", []),
+        ("en", "US forces and U.S. bases", ["us", "us"]),
+        ("tr", "yeni bir üs", ["base"]),
+        ("tr", "YENİ ÜS", ["base"]),
+        ("tr", "siyasi", []),
+        ("tr", "Şiyalar", ["shia"]),
+    ],
+)
+def test_exceptions_of_folding(lang: str, text: str, found: list[str]) -> None:
+    """Two words that fold alike are told apart by the letter in which they differ; all other letters stay free."""
+    assert [name for name, _ in named(compiled(APART), text, lang)] == found
+
+
+PAGES = """\
+entities:
+  iraq: {kind: state, name: Iraq}
+  haq: {kind: armed-group, name: Asaib Ahl al-Haq}
+  hizbullah: {kind: armed-group, name: Kataib Hizbullah, names: {ar: [كتائب حزب الله]}}
+  f16: {kind: weapon, name: F-16, names: {ar: [إف-16]}}
+  qf: {kind: armed-group, name: QF}
+  sinjar: {kind: place, name: Sinjar}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "found"),
+    [
+        ("en", "Irag's army", ["Irag"]),
+        ("en", "Ahl al-Hag and Asaib Ahl al-Hag", ["Asaib Ahl al-Hag"]),
+        ("ar", "وكتائب حزبالله", ["كتائب حزبالله"]),
+        ("fa", "کتائب\u200cحزب\u200cالله", ["کتائب\u200cحزب\u200cالله"]),
+        ("en", "an F16, an F 16", ["F16", "F 16"]),
+        ("ar", "إف١٦", ["إف١٦"]),
+        ("en", "GF", []),
+        ("en", "Irаq", ["Irаq"]),
+        ("en", "in Sin-\njar's north", ["Sin-\njar"]),
+        ("en", "Sin-\njaristan", []),
+        ("en", "sin - jar", []),
+    ],
+)
+def test_faults_of_pages(lang: str, text: str, found: list[str]) -> None:
+    """A name is found in what scanning, converting and typing make of it, and its letters are those of the page."""
+    assert [letters for _, letters in named(compiled(PAGES), text, lang)] == found
