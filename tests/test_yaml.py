@@ -81,6 +81,24 @@ def test_places_count_from_one_and_point_inside_quotes() -> None:
         ("a: b\nc", 2, 1, "colon"),
         ("- a\nb: c", 2, 1, "list above"),
         ("a: \u0000", 1, 4, "U+0000"),
+        ("a: [x,\ny]", 2, 1, "too far to the left"),
+        ('a: "x\ny"', 2, 1, "too far to the left"),
+        ("a:\n  - {b: c,\n  d: e}", 3, 3, "too far to the left"),
+        ('a: "x\n\ty"', 2, 1, "tab"),
+        ("a: [x]#y", 1, 7, "blank is missing"),
+        ("a: [x,#y\n  z]", 1, 7, "blank is missing"),
+        ("a: 'x'#y", 1, 7, "blank is missing"),
+        ("a: |#y\n  x", 1, 5, "blank is missing"),
+        ("a: |\n    \n  x", 2, 1, "more blanks than the text"),
+        ("a: | x\n  y", 1, 6, "may not follow `|`"),
+        ("a: [-]", 1, 5, "lone `-`"),
+        ("a: [?x]", 1, 5, "may not start with `?`"),
+        ("a: [:x]", 1, 5, "value is missing"),
+        (": x", 1, 1, "key is missing"),
+        ("%YAML 1.2#\n---\na: b", 1, 1, "starts with `%`"),
+        ("%FOO x\n---\na: b", 1, 1, "starts with `%`"),
+        ("%YAML 1.3\n---\na: b", 1, 1, "unknown version"),
+        ("a: &* x", 1, 4, "Anchors"),
         ("a: x\n\u2028b", 2, 1, "U+2028"),
         ("x" * 1_000_001, 1, 1, "larger than"),
         ("- a\n" * 100_002, 100_000, 3, "more than 100,000"),
@@ -92,6 +110,30 @@ def test_refuses_what_no_person_writes_with_the_place(source: str, line: int, co
 
     assert words in problem.sentence
     assert (problem.line, problem.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("a: x#y", "x#y"),
+        ("a: ['#b', \"#c\"] # ]#", ["#b", "#c"]),
+        ("a: 'b ]# c'", "b ]# c"),
+        ("a: b # c ]#", "b"),
+        ("a: [\n  b,\n  c\n]", ["b", "c"]),
+        ("a: [b,\n\n# note\n  c]", ["b", "c"]),
+        ('a: "b\n\n  c"', "b\nc"),
+        ("a: |\n\n  b\n    c\n", "\nb\n  c\n"),
+        ("a: |\n  # b 'c'#\n", "# b 'c'#\n"),
+        ("a: >1\n  b", " b"),
+        ("a: |\n  b\n   ", "b\n \n"),
+        ("a: -1", "-1"),
+        ("%YAML 1.2 # c\n---\na: b", "b"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_looks_like_a_slip_and_is_none_is_read(source: str, value: object, end: str) -> None:
+    """Signs inside of texts and comments, long lists and blocks are read as YAML has it, whatever ends the lines."""
+    assert plain(parse("x.yaml", source.replace("\n", end))) == {"a": value}
 
 
 def test_text_in_another_encoding_is_named() -> None:

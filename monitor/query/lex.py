@@ -12,6 +12,7 @@ from monitor._yaml import did_you_mean
 from monitor.errors import QueryError
 from monitor.model import LANGUAGES, LEVELS
 from monitor.query.ast import EntityRef, Limit, LimitName, Term, WordsRef
+from monitor.text import words
 
 MAX_LENGTH = 4_000
 MAX_DISTANCE = 1_000
@@ -210,7 +211,7 @@ class _Lexer:
     def _term(self, text: str, start: int, *, exact: bool) -> Token:
         """Check and return a word or phrase; its star stands at the end, after three letters."""
         stem = text.rstrip("*").rstrip() if not exact else text
-        if not any(letter.isalnum() for letter in text):
+        if not any(letter.isalpha() or letter.isdecimal() for letter in text) and not words(text):
             raise self._error("Nothing to look for: there is no letter or digit in it. Write a word.", start)
         if "*" in stem or text.count("*") > 1 or text.endswith(" *"):
             raise self._error("A star may stand only at the end of a word. Write its beginning: attack*.", start)

@@ -8,9 +8,15 @@ from typing import cast
 
 from monitor._yaml import Node, Reader, Text, did_you_mean
 from monitor.model import LANGUAGES, LEVELS, Level
+from monitor.text import words
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 MAX_SLUG = 64
+
+
+def findable(text: str) -> bool:
+    """Tell whether folding leaves something of a text: of ⁰⁴⁵, which looks like a footnote, it leaves nothing."""
+    return any(letter.isalpha() or letter.isdecimal() for letter in text) or bool(words(text))
 
 
 def is_slug(word: str) -> bool:

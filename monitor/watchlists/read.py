@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from monitor._yaml import List, Map, Node, Reader, Text, did_you_mean, parse
 from monitor.model import Level
-from monitor.watchlists.checks import language, level, slug, slugs
+from monitor.watchlists.checks import findable, language, level, slug, slugs
 from monitor.watchlists.shape import (
     KINDS,
     RELATIONS,
@@ -122,7 +122,7 @@ def _expression(reader: Reader, node: Node | None, what: str, *, stars: bool = F
     if len(text) > MAX_NAME:
         reader.complain(node, f"{what} is longer than {MAX_NAME} characters.", "Write the name alone.")
     stem = text.rstrip("*")
-    if not text[0].isalnum() and not any(letter.isalnum() for letter in text):
+    if not (text[0].isalpha() or findable(text)):
         reader.complain(node, f"{what} `{text[:60]}` has no letter or digit.", "Write a name or a word.")
     elif "*" in text and not stars:
         reader.complain(node, f"A star (`{text[:60]}`) works only in `words` and queries.", "Names take endings alone.")
@@ -174,7 +174,7 @@ def _short(reader: Reader, node: Node) -> Short:
     within = fields.get("within")
     company = reader.texts(fields.get("with"), "`with`", single=True)
     for item in company:
-        if not any(letter.isalnum() for letter in item.value):
+        if not findable(item.value):
             reader.complain(item, f"`{item.value[:60]}` in `with` has no letter or digit.", "Write a word or @entity.")
     return Short(
         text=_expression(reader, fields.get("say"), "`say`"),
