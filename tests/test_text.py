@@ -106,7 +106,7 @@ def test_index_holds_the_words(title: str, body: str) -> None:
 
 @pytest.mark.parametrize("sign", ["-", "\u2010", "\u00ad"])
 def test_a_word_parted_by_the_end_of_a_line(sign: str) -> None:
-    """The two halves are known to be one word, in a batch too, and the index holds them joined with their neighbours."""
+    """The two halves are known to be one word, and the index holds them joined with their neighbours."""
     text = f"🙂 they held Sin{sign}\njar until Iran-\nbacked men came"
     batch = FoldedBatch(["before", text])
     pieces = [batch.rejoined(gap)[0] for gap in batch.breaks]

@@ -183,8 +183,8 @@ def failing(node: ev.Bound, view: ArticleView, scope: ev.Scope = "") -> Clause |
         case ev.All(parts=parts):
             return next((clause for p in parts if (clause := failing(p, view, scope))), None)
         case ev.Inside(field=field, part=part):
-            return failing(part, view, field)
-        case ev.Some(parts=parts) if any(_met(p, view, scope) for p in parts):
+            return failing(part, view) or failing(part, view, field)  # what the whole text lacks says more
+        case ev.Some(parts=parts) if view.spans(tuple(_leaves(node)), ""):
             return failing(max(reversed(parts), key=lambda p: _met(p, view, scope)), view, scope)
         case ev.Pair(left=left, right=right, negated=negated):
             sides = (left,) if negated else (left, right)
@@ -200,23 +200,15 @@ def failing(node: ev.Bound, view: ArticleView, scope: ev.Scope = "") -> Clause |
             return Clause(place=node.place, why=_absent(node, view, scope))
 
 
-def _met(node: ev.Bound, view: ArticleView, scope: ev.Scope) -> int:
-    """How much of a query is there: leaves that the scope holds."""
-    match node:
-        case ev.Leaves(leaves=leaves):
-            return int(bool(view.spans(leaves, scope)))
-        case ev.All(parts=parts):
-            return sum(_met(p, view, scope) for p in parts)
-        case ev.Some(parts=parts):
-            return max(_met(p, view, scope) for p in parts)
-        case ev.Pair(left=left, right=right, negated=negated):
-            return _met(left, view, scope) + (0 if negated else _met(right, view, scope))
-        case ev.Count(part=part):
-            return _met(part, view, scope)
-        case ev.Inside(field=field, part=part):
-            return _met(part, view, field)
-        case _:
-            return 0
+def _met(node: ev.Bound, view: ArticleView, scope: ev.Scope) -> tuple[int, int]:
+    """How much of a branch is there: where it is asked for, and anywhere."""
+    here: tuple[ev.Scope, ...] = (_asked(node, scope), "")
+    counts = [sum(bool(view.spans((leaf,), where)) for leaf in set(_leaves(node))) for where in here]
+    return counts[0], counts[1]
+
+
+def _asked(node: ev.Bound, scope: ev.Scope) -> ev.Scope:
+    return node.field if isinstance(node, ev.Inside) else scope
 
 
 def _apart(node: ev.Pair, view: ArticleView, scope: ev.Scope) -> str:
@@ -251,9 +243,9 @@ def _found(node: ev.Bound, view: ArticleView, scope: ev.Scope) -> str:
 
 def _absent(node: ev.Bound, view: ArticleView, scope: ev.Scope) -> str:
     """Whether nothing of a query is in the text, or not where it is asked for."""
-    spans = view.spans(tuple(_leaves(node)), "")
+    spans = view.spans(tuple(_leaves(node)), "") if scope else []
     if spans:
-        return f"`{_letters(view, *spans[0][:2])}` stands elsewhere, not in {_SCOPES.get(scope, 'title or lead')}"
+        return f"`{_letters(view, *spans[0][:2])}` stands elsewhere, not in {_SCOPES[scope]}"
     return "nothing of it is in the text"
 
 

@@ -43,9 +43,7 @@ _LETTER = np.zeros(256, dtype=bool)
 _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
 
-_HARD = re.compile(
-    b"[%b%c-%c]" % (re.escape(bytes((EXPAND, SEGMENT, APOSTROPHE, HAMZA_SEAT, DOT))), *letters.STRANGE)
-)
+_HARD = re.compile(b"[%b%c-%c]" % (re.escape(bytes((EXPAND, SEGMENT, APOSTROPHE, HAMZA_SEAT, DOT))), *letters.STRANGE))
 """Codes whose meaning hangs on their neighbours, or that become several."""
 _GONE = bytes([DELETE])
 
