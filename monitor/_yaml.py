@@ -355,7 +355,7 @@ def _told(name: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
     """The parser's error as one sentence at its place."""
     problem = str(error.problem or "")
     context = str(error.context or "")
-    begun = "simple key" in context or ("quoted scalar" in context and "unexpected" in problem)
+    begun = re.search("simple key|anchor|alias", context) or ("quoted scalar" in context and "unexpected" in problem)
     mark = error.context_mark if begun else error.problem_mark
     mark = mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
