@@ -409,3 +409,10 @@ def test_affixes_are_those_of_the_paragraph() -> None:
     assert named(matcher, f"{english}\n{turkish}") == [("dohuk", "Dohuk")]
     (mention,) = said(matcher, f"{english}\n{turkish}").mentions
     assert mention.start > len(english)
+
+
+def test_numbers_have_no_sound() -> None:
+    """A name with a number in it is not found by its sound: "Kurdistan" is not "Kurdistan 24"."""
+    names = "names: {en: [Kurdistan 24], ckb: [کوردستان ٢٤]}"
+    matcher = compiled("entities:\n  kurdistan-24: {kind: outlet, name: Kurdistan 24, " + names + ", from: test}\n")
+    assert named(matcher, "News from Kurdistan. Qurdistan 24, Kurdistan24.") == [("kurdistan-24", "Kurdistan24")]

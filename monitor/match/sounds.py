@@ -33,6 +33,8 @@ LEAST_JOINED = 6
 
 _LONGEST_SUFFIX = 8
 _MOST_WORDS = 5
+_DIGITS = frozenset(b"0123456789")
+"""They have no sound: by ear Kurdistan 24 would be Kurdistan."""
 _AL = bytes((CODES["ا"], CODES["ل"]))
 _LATIN_ARTICLES = (b"al", b"el", b"ul")
 
@@ -109,7 +111,7 @@ def _confirmed(names: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str
         spellings: dict[tuple[bytes, ...], str] = {}
         for lang in langs.values():
             tokens = next(folded)
-            if 0 < len(tokens) <= _MOST_WORDS:
+            if 0 < len(tokens) <= _MOST_WORDS and _DIGITS.isdisjoint(b"".join(tokens)):
                 spellings.setdefault(tokens, lang)
         yield from ((leaf, lang, tokens) for tokens, lang in _alike(spellings))
 
