@@ -85,3 +85,14 @@ def test_title_and_body() -> None:
     evidence = marks("alpha", "alpha", title="An alpha")
     assert evidence is not None
     assert [(e.field, e.start) for e in evidence] == [("title", 3), ("body", 0)]
+
+
+def test_a_name_that_a_line_parts() -> None:
+    """The letters are those of the page, hyphen and line's end included, and the sentence goes over both lines."""
+    evidence = said(compiled(ASAD), "They left. Drones attacked Ain al-\nAsad and An-\nbar. Later.").hits[0].evidence
+    assert [(e.name, e.letters) for e in evidence] == [
+        ("drone*", "Drones"),
+        ("attack", "attacked"),
+        ("asad", "Ain al-\nAsad"),
+    ]
+    assert evidence[2].sentence == "Drones attacked Ain al- Asad and An- bar."
