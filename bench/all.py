@@ -12,7 +12,7 @@ import sys
 
 from common import BENCH, arguments, note
 
-SCRIPTS = ("language", "match", "importing", "search", "poll")
+SCRIPTS = ("language", "proof", "match", "importing", "search", "trying", "poll")
 
 
 def main() -> None:

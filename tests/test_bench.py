@@ -14,7 +14,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench"
 FIGURE = re.compile(r"\S.* +[\d,.e+-]+ \S+")
 
 
-@pytest.mark.parametrize("name", ["language", "match", "importing", "search", "poll"])
+@pytest.mark.parametrize("name", ["language", "proof", "match", "importing", "search", "trying", "poll"])
 def test_script_prints_figures(name: str) -> None:
     """With --quick a script ends well and prints nothing but lines of `name value unit` and notes."""
     alone = {key: value for key, value in os.environ.items() if key != "READER_PYTHON"}
@@ -30,7 +30,7 @@ def test_script_prints_figures(name: str) -> None:
 
 def test_all_runs_every_script() -> None:
     """`make bench` forgets no script."""
-    tools = {"all.py", "common.py", "spent.py", "peers.py"}
+    tools = {"all.py", "common.py", "naive.py", "spent.py", "peers.py"}
     told = (BENCH / "all.py").read_text("utf-8")
     assert {p.stem for p in BENCH.glob("*.py") if p.name not in tools} == set(
         re.findall(r'"(\w+)"', told.partition("SCRIPTS = ")[2].partition("\n")[0])

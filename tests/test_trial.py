@@ -16,7 +16,7 @@ from test_rematch import article, called, dump, fill, inline
 from monitor.app import App
 from monitor.errors import ConfigError, UsageError
 from monitor.match import compile_watchlists
-from monitor.match.difference import Difference, Key
+from monitor.match.difference import Key, difference
 from monitor.model import Feed
 from monitor.service.trial import Outcome, Row, Trial, edited, key_of
 
@@ -87,9 +87,9 @@ def test_only_touched_articles_differ(edit: str) -> None:
     assert old.source != new.source
     feeds = [Feed(id="a", country="iq")]
     before, after = (compile_watchlists([f], feeds).matcher for f in (old, new))
-    difference = Difference(before, after)
+    differs = difference(before, after)
     texts = [article(n, text) for n, text in enumerate(TEXTS * 20)]
-    flags = difference.touched(texts)
+    flags = differs.touched(texts)
     for text, flag, one, other in zip(texts, flags, before.match(texts), after.match(texts), strict=True):
         same = {key_of(h) for h in one.hits} == {key_of(h) for h in other.hits}
         assert same or flag, text.text
@@ -100,9 +100,10 @@ def test_only_touched_articles_differ(edit: str) -> None:
 def test_feeds_of_another_country_touch_the_rules_that_ask_for_it() -> None:
     """What feeds.yaml says of a country is a part of the rules that name one."""
     before, after = (compile_watchlists([watchlist(LIST)], [Feed(id="a", country=c)]).matcher for c in ("iq", "tr"))
-    difference = Difference(before, after)
-    assert difference.edited == {("w", "three", None)}
-    assert difference.touched([article(1, "Rain."), article(2, "PKK")]) == [True, False]
+    differs = difference(before, after)
+    assert differs.edited == {("w", "three", None)}
+    assert differs.sourced
+    assert differs.touched([article(1, "Rain."), article(2, "PKK")]) == [True, False]
 
 
 # the archive and the mail

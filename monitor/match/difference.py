@@ -1,17 +1,20 @@
 """What an edit of the watchlists can change: the names and rules it touches, and the articles that need a second look.
 
 An article in which none of the differing spellings occurs, and nothing that a differing rule needs, is read by both
-matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all.
+matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all. Where
+only rules differ, these are matched by matchers that look for nothing but what they name.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TypeVar
 
-from monitor.match.matcher import BATCH, Matcher
+from monitor.match.compile import compile_query
+from monitor.match.matcher import BATCH, Matcher, Watch, allowed
 from monitor.match.mentions import Watched
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounding, Sounds
@@ -19,50 +22,117 @@ from monitor.match.vocabulary import Leaf, Use
 from monitor.model import Article, Feed, Level
 from monitor.query import ast
 from monitor.query import evaluate as ev
+from monitor.query.parse import parse
+from monitor.watchlists import WatchlistFile
 
 Key = tuple[str, str | None, str | None]
 """(watchlist, rule or None, entity or None)."""
 
 _Spelling = tuple[bytes, Leaf, Use]
 _Sound = tuple[bytes, str, Sounding]
+_Structure = frozenset[tuple[Leaf, frozenset[Leaf], int | None]]
 _T = TypeVar("_T")
 
 
-class Difference:
-    """What differs between two matchers."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Spellings and sounds; an article that holds none of them is read alike before and after the edit."""
 
-    def __init__(self, old: Matcher, new: Matcher) -> None:
-        sides = _Side(old), _Side(new)
-        before, after = sides
-        spellings, sounds = before.spellings ^ after.spellings, before.sounds ^ after.sounds
-        reorganised = _unlike(before.structures, after.structures)
-        rules, levels = _unlike(before.rules, after.rules), _unlike(before.levels, after.levels)
-        renamed = {leaf.name for _, leaf, _ in spellings if leaf.kind in {"entity", "short", "mask"}}
-        renamed |= {name for _, name, _ in sounds}
-        owned = {key for side in sides for key in side.levels if key[2] in reorganised | renamed}
-        self.edited: frozenset[Key] = frozenset({*levels, *owned, *rules})
-        """The rules and entities that the edit itself concerns."""
-        self.levels: dict[Key, tuple[Level, Level]] = {
-            key: (before.levels[key], after.levels[key])
-            for key in levels
-            if key in before.levels and key in after.levels
-        }
-        """Level before and after, of those in both that differ in it."""
-        whole = {leaf for side in sides for rule in rules for leaf in side.needs(rule)}
-        names = reorganised | {leaf.name for leaf in whole if leaf.kind == "entity"}
-        for side in sides:
-            spellings |= {s for s in side.spellings if s[1] in whole or (s[1].kind != "word" and s[1].name in names)}
-            sounds |= {s for s in side.sounds if s[1] in names}
-        self._scanner = _scanner(spellings, sounds)
+    spellings: tuple[tuple[bytes, Use], ...]
+    sounds: tuple[tuple[bytes, Sounding], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What differs between two matchers. Can be pickled: a child that tries a piece need not compile to know it."""
+
+    edited: frozenset[Key]
+    """The rules and entities that the edit itself concerns."""
+    levels: Mapping[Key, tuple[Level, Level]] = field(hash=False)
+    """Level before and after, of those in both that differ in it."""
+    rules: frozenset[Key]
+    """Rules that may fire elsewhere than before."""
+    whole: frozenset[Key]
+    """Those among them of which every article that they hit is touched: their own text differs."""
+    named: bool
+    """Whether mentions may differ, too."""
+    sourced: bool
+    """Whether one of the rules asks where an article comes from."""
+    sought: Sought
 
     def touched(self, articles: Sequence[Article]) -> list[bool]:
         """Whether the two matchers may differ on an article; only title, text and language of it are read."""
-        if self._scanner is None:
+        scanner = _scanner(self.sought)
+        if scanner is None:
             return [False] * len(articles)
         found: list[bool] = []
         for first in range(0, len(articles), BATCH):
-            found += [bool(places) for _, places in self._scanner.scan(articles[first : first + BATCH])]
+            found += [bool(places) for _, places in scanner.scan(articles[first : first + BATCH])]
         return found
+
+
+def difference(old: Matcher, new: Matcher) -> Difference:
+    """Compare two matchers."""
+    sides = before, after = _Side(old), _Side(new)
+    spellings, sounds = before.spellings ^ after.spellings, before.sounds ^ after.sounds
+    reorganised = _unlike(before.structures, after.structures)
+    texts, levels = _unlike(before.rules, after.rules), _unlike(before.levels, after.levels)
+    moved = {key[2] for key in levels if key[2] and not (key in before.levels and key in after.levels)}
+    leaves = {leaf for _, leaf, _ in spellings}
+    renamed = {leaf.name for leaf in leaves if leaf.kind in {"entity", "short", "mask"}}
+    renamed |= {name for _, name, _ in sounds}
+    named = _with_dependants(reorganised | renamed | moved, leaves, sides)
+    rules = texts | {key for side in sides for key in side.asking(leaves, named)}
+    whole = {leaf for side in sides for rule in texts for leaf in side.needs(rule)}
+    names = reorganised | moved | {leaf.name for leaf in whole if leaf.kind == "entity"}
+    for side in sides:
+        spellings |= {s for s in side.spellings if s[1] in whole or (s[1].kind != "word" and s[1].name in names)}
+        sounds |= {s for s in side.sounds if s[1] in names}
+    owned = {key for side in sides for key in side.levels if key[2] in reorganised | renamed}
+    return Difference(
+        edited=frozenset({*levels, *owned, *texts}),
+        levels={k: (before.levels[k], after.levels[k]) for k in levels if k in before.levels and k in after.levels},
+        rules=frozenset(rules),
+        whole=frozenset(texts),
+        named=bool(named),
+        sourced=any(side.asks_for_sources(rules) for side in sides),
+        sought=Sought(
+            tuple({(pattern, use) for pattern, _, use in spellings}),
+            tuple({(pattern, replace(row, leaf=1)) for pattern, _, row in sounds}),
+        ),
+    )
+
+
+def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]) -> Matcher:
+    """A matcher of these rules alone, which looks for nothing but what they name."""
+    chosen = [(file, rule) for file in files for rule in file.rules if (file.id, rule.id, None) in rules]
+    if not chosen:
+        return compile_query(ast.Or(parts=(), start=0, end=0), "", files, feeds)[0]
+    nodes = tuple(parse(rule.query, search=False) for _, rule in chosen)
+    made, bound = compile_query(ast.Or(parts=nodes, start=0, end=0), "", files, feeds)
+    assert isinstance(bound, ev.Some)
+    watches = [Watch(file, rule, query) for (file, rule), query in zip(chosen, bound.parts, strict=True)]
+    return Matcher(made.vocabulary, made.watched, made.owners, watches, files, feeds)
+
+
+def fired(matcher: Matcher, articles: Sequence[Article], rules: Collection[Key], *, named: bool) -> list[set[Key]]:
+    """Per article which of these rules hit it and, if `named`, which entities are mentioned: hits without evidence."""
+    asked = [(key, w) for w in matcher.rules if (key := (w.file.id, w.rule.id, None)) in rules]
+    owners = {leaf: (file.id, None, entity.id) for leaf, (file, entity) in matcher.owners.items()} if named else {}
+    if not asked and not named:
+        return [set() for _ in articles]
+    found: list[set[Key]] = []
+    for first in range(0, len(articles), BATCH):
+        for view in matcher.views(articles[first : first + BATCH]):
+            keys: set[Key] = {
+                key
+                for key, watch in asked
+                if allowed(watch.rule, view.text.article) and ev.evaluate(watch.query, view) is not None
+            }
+            if named:
+                keys.update(owners[n] for n, f in view.found.items() if len(f.nested) < len(f.places))
+            found.append(keys)
+    return found
 
 
 class _Side:
@@ -82,8 +152,12 @@ class _Side:
         self.rules: dict[Key, object] = {}
         self.levels: dict[Key, Level] = {(f.id, None, e.id): e.level or f.level for f, e in matcher.owners.values()}
         self._queries: dict[Key, ev.Bound] = {}
+        self._sourced: set[Key] = set()
         for watch in matcher.rules:
             rule, key = watch.rule, (watch.file.id, watch.rule.id, None)
+            sources = rule.sources_only or rule.sources_never or _by_source(watch.query)
+            if sources:
+                self._sourced.add(key)
             limits = frozenset(rule.languages), frozenset(rule.sources_only), frozenset(rule.sources_never)
             self.rules[key] = _shape(watch.query, names, matcher.feeds), limits
             self.levels[key] = rule.level
@@ -94,13 +168,70 @@ class _Side:
         query = self._queries.get(rule)
         return [self._names[n] for n in ev.needed(query, {}) or ()] if query else []
 
+    def asking(self, leaves: Collection[Leaf], named: Collection[str]) -> Iterable[Key]:
+        """The rules that name one of these leaves or entities."""
+        for key, query in self._queries.items():
+            asked = [self._names[n] for n in _leaves(query)]
+            if any(leaf in leaves or (leaf.kind == "entity" and leaf.name in named) for leaf in asked):
+                yield key
+
+    def asks_for_sources(self, rules: Collection[Key]) -> bool:
+        """Whether one of these rules looks at an article's feed."""
+        return not self._sourced.isdisjoint(rules)
+
+
+def _with_dependants(named: set[str], leaves: Collection[Leaf], sides: Sequence[_Side]) -> set[str]:
+    """These entities, and those whose short names have them, or words that differ, for company."""
+    found = set(named)
+    while True:
+        more = {
+            name
+            for side in sides
+            for name, company in side.structures.items()
+            if name not in found
+            and any(friend in leaves or friend.name in found for _, friends, _ in company for friend in friends)
+        }
+        if not more:
+            return found
+        found |= more
+
+
+def _leaves(node: ev.Bound) -> frozenset[int]:
+    """Every leaf of a query."""
+    match node:
+        case ev.Leaves(leaves=leaves):
+            return frozenset(leaves)
+        case ev.All(parts=parts) | ev.Some(parts=parts):
+            return frozenset().union(*map(_leaves, parts))
+        case ev.Pair(left=left, right=right):
+            return _leaves(left) | _leaves(right)
+        case ev.Never(part=part) | ev.Count(part=part) | ev.Inside(part=part):
+            return _leaves(part)
+        case ev.Limited():
+            return frozenset()
+
+
+def _by_source(node: ev.Bound) -> bool:
+    """Whether a query has a limit that looks at the feed."""
+    match node:
+        case ev.All(parts=parts) | ev.Some(parts=parts):
+            return any(map(_by_source, parts))
+        case ev.Pair(left=left, right=right):
+            return _by_source(left) or _by_source(right)
+        case ev.Never(part=part) | ev.Count(part=part) | ev.Inside(part=part):
+            return _by_source(part)
+        case ev.Limited(limit=limit):
+            return limit.name != "lang"
+        case ev.Leaves():
+            return False
+
 
 def _unlike(one: Mapping[_T, object], other: Mapping[_T, object]) -> set[_T]:
     """Keys with another value on the other side, or none."""
     return {key for key in one.keys() | other.keys() if key not in one or key not in other or one[key] != other[key]}
 
 
-def _structure(watched: Watched, names: Sequence[Leaf]) -> object:
+def _structure(watched: Watched, names: Sequence[Leaf]) -> _Structure:
     """What company each short name needs. A mask is told by its spellings: without its letters it changes nothing."""
     return frozenset(
         (names[leaf], frozenset(names[n] for n in (*company.leaves, *company.entities)), company.within)
@@ -139,11 +270,12 @@ def _meant(limit: ast.Limit, feeds: Mapping[str, Feed]) -> frozenset[tuple[str, 
     return frozenset((f.id, f.tier) for f in feeds.values()) if limit.name == "tier" else frozenset()
 
 
-def _scanner(spellings: Iterable[_Spelling], sounds: Iterable[_Sound]) -> Scanner | None:
+@lru_cache(maxsize=1)
+def _scanner(sought: Sought) -> Scanner | None:
     uses: dict[bytes, list[Use]] = defaultdict(list)
-    for pattern, _, use in spellings:
+    for pattern, use in sought.spellings:
         uses[pattern].append(use)
     rows: dict[bytes, list[Sounding]] = defaultdict(list)
-    for pattern, _, row in sounds:
-        rows[pattern].append(replace(row, leaf=1))
+    for pattern, row in sought.sounds:
+        rows[pattern].append(row)
     return Scanner(uses, Sounds.of(rows)) if uses or rows else None

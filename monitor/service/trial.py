@@ -1,11 +1,14 @@
 """What an edit of the watchlists would gain and lose, on stored articles and in the next mail; nothing is written.
 
-store.texts | Difference.touched | both matchers on what is touched | what differs, per rule and entity
+difference | per piece: store.texts | Difference.touched | fired, by both matchers | what differs, per rule and entity
+
+Nine tenths of a full match are mentions and evidence that nobody asks for here: what fires is found without them, and
+only the few articles that are shown or mailed are read whole.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,9 +18,9 @@ from zoneinfo import ZoneInfo
 
 from monitor.digest import Fresh
 from monitor.errors import ConfigError, Problem, UsageError
-from monitor.match import compile_watchlists
-from monitor.match.difference import Difference, Key
-from monitor.model import LEVELS, Article, Desk, DigestKey, Evidence, Hit, Level, Matched, Stored
+from monitor.match import Matcher, compile_watchlists
+from monitor.match.difference import Difference, Key, difference, fired, only
+from monitor.model import LEVELS, Article, Desk, DigestKey, Evidence, Hit, Level, Stored
 from monitor.ports import Clock, Store
 from monitor.service.edit import DESKS, FEEDS, InForce, Sources
 from monitor.service.mail import FIRST_DAY, Post
@@ -71,13 +74,9 @@ class Tried:
     lost: Mapping[Key, int]
     same: Mapping[Key, int]
     """In touched articles."""
-    stored: Mapping[Key, int]
-    """Hits that the touched articles have in the store."""
     samples: Mapping[tuple[Key, bool], tuple[Sample, ...]]
     """(rule or entity, gained) -> the newest."""
     recent: tuple[Recent, ...]
-    edited: frozenset[Key]
-    levels: Mapping[Key, tuple[Level, Level]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,54 +191,62 @@ class Trial:
     def run(self, edit: Edited, since: datetime | None, progress: Callable[[int, int], None] | None = None) -> Outcome:
         """Try it on every stored article not older than `since`. Raises TemporaryError when a child was lost twice."""
         now = self.clock()
+        differs = difference(edit.old.matcher, edit.new.matcher)
         earliest = min((self.post.since(desk, now) for desk in edit.new.desks), default=now)
-        recipes = Recipe.of(edit.old), Recipe.of(edit.new)
+        sides = Recipe.of(edit.old), Recipe.of(edit.new)
         ends = self.store.pieces(since, 0, SIZE) or [0]
-        jobs = [(*recipes, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        jobs = [(*sides, differs, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
         found = []
         for number, tried in enumerate(through(self.children, try_piece, jobs, "monitor try"), start=1):
             found.append(tried)
             if progress:
                 progress(number, len(jobs))
         return Outcome(
-            rows=self._rows(edit, found, since),
-            mail=tuple(self._mail(desk, edit, found, now) for desk in edit.new.desks),
+            rows=self._rows(edit, differs, found, since),
+            mail=tuple(self._mail(desk, edit, differs, found, now) for desk in edit.new.desks),
             failing=edit.failing,
             articles=sum(t.articles for t in found),
             touched=sum(t.touched for t in found),
             stale=self.store.stale(edit.old.rev, since),
         )
 
-    def _rows(self, edit: Edited, found: Sequence[Tried], since: datetime | None) -> tuple[Row, ...]:
+    def _rows(
+        self, edit: Edited, differs: Difference, found: Sequence[Tried], since: datetime | None
+    ) -> tuple[Row, ...]:
         """What the edit concerns, and whatever gains or loses by it; in the order of the files."""
         gained, lost = _summed(t.gained for t in found), _summed(t.lost for t in found)
-        same, touched = _summed(t.same for t in found), _summed(t.stored for t in found)
-        keys = found[0].edited | gained.keys() | lost.keys()
+        same = _summed(t.same for t in found)
+        keys = differs.edited | gained.keys() | lost.keys()
         standing = self.store.standing({watchlist for watchlist, _, _ in keys}, since)
         names, samples = edit.old.names | edit.new.names, _newest(found)
         order = {watchlist: n for n, watchlist in enumerate([*edit.new.titles, *edit.old.titles])}
+
+        def kept(key: Key) -> int:
+            """Articles that are not touched keep the hits that they have in the store."""
+            return same[key] if key in differs.whole else max(same[key], standing.get(key, 0) - lost[key])
+
         return tuple(
             Row(
                 key=key,
                 title=names.get((key[0], key[1] or key[2] or ""), ""),
                 gained=gained[key],
                 lost=lost[key],
-                same=same[key] + max(0, standing.get(key, 0) - touched[key]),
-                levels=found[0].levels.get(key),
+                same=kept(key),
+                levels=differs.levels.get(key),
                 more=samples.get((key, True), ()),
                 less=samples.get((key, False), ()),
             )
             for key in sorted(keys, key=lambda k: (order.get(k[0], 0), k[1] is None, k[1] or k[2] or ""))
         )
 
-    def _mail(self, desk: Desk, edit: Edited, found: Sequence[Tried], now: datetime) -> MailSize:
+    def _mail(self, desk: Desk, edit: Edited, differs: Difference, found: Sequence[Tried], now: datetime) -> MailSize:
         """The mail as it would be now, and as it would be had the edited watchlists been in force since the last."""
         before = replace(self.post, editorial=_Fixed(edit.old))
         after = replace(self.post, editorial=_Fixed(edit.new))
         key = DigestKey(desk=desk.id, day=now.astimezone(ZoneInfo(desk.zone)).date(), slot=desk.at[0])
         every = self.store.fresh_hits(desk.id, desk.watchlists or None, LEVELS, now - FIRST_DAY)
         changes = {r.stored.article.id: r for t in found for r in t.recent}
-        levels = {k: new for k, (_, new) in found[0].levels.items()}
+        levels = {k: new for k, (_, new) in differs.levels.items()}
         fresh = _refreshed(desk, every, changes, levels, self.post.since(desk, now))
         digests = before.digest(desk, key), after.digest(desk, key, fresh)
         mails = before.messages(digests[0]), after.messages(digests[1])
@@ -296,36 +303,46 @@ def _newest(found: Sequence[Tried]) -> dict[tuple[Key, bool], tuple[Sample, ...]
     return {key: tuple(samples[:SAMPLES]) for key, samples in newest.items()}
 
 
-@lru_cache(maxsize=1)
-def _difference(old: Recipe, new: Recipe) -> Difference:
-    return Difference(matcher_of(old), matcher_of(new))
+@lru_cache(maxsize=2)
+def _side(recipe: Recipe, rules: frozenset[Key], named: bool) -> Matcher:  # noqa: FBT001  # a key of the cache
+    """What can tell the difference: the whole matcher when mentions differ, else one of the rules that do."""
+    if named:
+        return matcher_of(recipe)
+    return only([read_watchlist(name, source) for name, source in recipe.sources], recipe.feeds, rules)
 
 
 def try_piece(
-    old: Recipe, new: Recipe, reading: Reading, recent: datetime, since: datetime | None, after: int, upto: int
+    old: Recipe,
+    new: Recipe,
+    differs: Difference,
+    reading: Reading,
+    recent: datetime,
+    since: datetime | None,
+    after: int,
+    upto: int,
 ) -> Tried:
     """In a child: what the edit changes in a piece of the archive; news first seen since `recent` come back whole."""
-    store, difference = opened(reading), _difference(old, new)
+    store = opened(reading)
     rows = store.texts(since, after, upto)
     shapes = [Article(id=i, feed="", title=title, text=text, lang=lang, seen=_NEVER) for i, title, text, lang in rows]
-    flags = difference.touched(shapes)
-    touched = store.articles([a.id for a, flag in zip(shapes, flags, strict=True) if flag])
-    articles = [s.article for s in touched]
-    pairs = zip(touched, matcher_of(old).match(articles), matcher_of(new).match(articles), strict=True)
+    touched = [a for a, flag in zip(shapes, differs.touched(shapes), strict=True) if flag]
+    if differs.sourced:
+        touched = [s.article for s in store.articles([a.id for a in touched])]
     account = _Account()
-    for stored, before, now in pairs:
-        account.add(stored, before, now, recent)
+    if touched:
+        sides = [_side(recipe, differs.rules, differs.named) for recipe in (old, new)]
+        before, now = (fired(side, touched, differs.rules, named=differs.named) for side in sides)
+        for article, was, is_ in zip(touched, before, now, strict=True):
+            account.add(article.id, was, is_)
+        account.show(store, sides, recent)
     return Tried(
         articles=len(rows),
         touched=len(touched),
         gained=account.gained,
         lost=account.lost,
         same=account.same,
-        stored=account.stored,
-        samples={key: tuple(reversed(samples[-SAMPLES:])) for key, samples in account.samples.items()},
+        samples=account.samples,
         recent=tuple(account.recent),
-        edited=difference.edited,
-        levels=difference.levels,
     )
 
 
@@ -336,21 +353,41 @@ class _Account:
         self.gained: Counter[Key] = Counter()
         self.lost: Counter[Key] = Counter()
         self.same: Counter[Key] = Counter()
-        self.stored: Counter[Key] = Counter()
-        self.samples: dict[tuple[Key, bool], list[Sample]] = defaultdict(list)
+        self.samples: dict[tuple[Key, bool], tuple[Sample, ...]] = {}
         self.recent: list[Recent] = []
+        self._changed: dict[str, tuple[set[Key], set[Key]]] = {}
+        """Article -> what it gains, what it loses."""
+        self._shown: dict[tuple[Key, bool], deque[str]] = defaultdict(lambda: deque(maxlen=SAMPLES))
 
-    def add(self, stored: Stored, before: Matched, now: Matched, recent: datetime) -> None:
+    def add(self, article: str, was: set[Key], is_: set[Key]) -> None:
         """Take in one article as both matchers see it."""
-        old, new = {key_of(h): h for h in before.hits}, {key_of(h): h for h in now.hits}
-        self.stored.update(key_of(h) for h in stored.hits)
-        self.same.update(old.keys() & new.keys())
-        gained, lost = [h for k, h in new.items() if k not in old], [h for k, h in old.items() if k not in new]
-        self.gained.update(key_of(h) for h in gained)
-        self.lost.update(key_of(h) for h in lost)
-        article = stored.article
-        for hit in (*gained, *lost):
-            sample = Sample(article=replace(article, text="", lead="", signature=()), marks=hit.evidence)
-            self.samples[key_of(hit), key_of(hit) in new].append(sample)
-        if (gained or lost) and article.standing == "news" and article.seen >= recent:
-            self.recent.append(Recent(stored=stored, gained=tuple(gained), lost=tuple(key_of(h) for h in lost)))
+        self.same.update(was & is_)
+        if was == is_:
+            return
+        gained, lost = is_ - was, was - is_
+        self.gained.update(gained)
+        self.lost.update(lost)
+        self._changed[article] = gained, lost
+        for key in gained | lost:
+            self._shown[key, key in gained].append(article)
+
+    def show(self, store: Store, sides: Sequence[Matcher], recent: datetime) -> None:
+        """Match again, with evidence, the articles that are samples or belong into the next mail."""
+        stored = {s.article.id: s for s in store.articles(sorted(self._changed))}
+        late = [i for i, s in stored.items() if s.article.standing == "news" and s.article.seen >= recent]
+        wanted = {*late, *(name for names in self._shown.values() for name in names)}
+        articles = [stored[name].article for name in sorted(wanted)]
+        lost, gained = ({m.article: {key_of(h): h for h in m.hits} for m in side.match(articles)} for side in sides)
+        for (key, gains), names in self._shown.items():
+            hits = gained if gains else lost
+            self.samples[key, gains] = tuple(
+                Sample(
+                    article=replace(stored[name].article, text="", lead="", signature=()),
+                    marks=hits[name][key].evidence,
+                )
+                for name in reversed(names)
+            )
+        for name in late:
+            more, less = self._changed[name]
+            new = tuple(hit for key, hit in gained[name].items() if key in more)
+            self.recent.append(Recent(stored=stored[name], gained=new, lost=tuple(less)))
