@@ -13,6 +13,7 @@ import pytest
 from fakes import DESKS, WATCHLIST, Entry, Site, Workspace
 
 from monitor.app import App
+from monitor.cli import main
 from monitor.errors import Problem
 from monitor.service.edit import InForce
 
@@ -190,8 +191,10 @@ def test_an_editor_that_never_stops(edited: Edited) -> None:
 
 @pytest.mark.parametrize("content", [None, "", "# nobody\n", "---\n"])
 @pytest.mark.parametrize(("name", "what"), [("feeds", "1 feed"), ("desks", "1 desk")])
-def test_feeds_and_desks_do_not_vanish(edited: Edited, name: str, what: str, content: str | None) -> None:
-    """feeds.yaml and desks.yaml that are gone or empty are told in a sentence; the last good ones stay in force."""
+def test_feeds_and_desks_do_not_vanish(
+    edited: Edited, capfd: pytest.CaptureFixture[str], name: str, what: str, content: str | None
+) -> None:
+    """feeds.yaml and desks.yaml that are gone or empty are told, by `check` too; the last good ones stay in force."""
     path = edited.path.with_name(f"{name}.yaml")
     before = path.read_text()
     if content is None:
@@ -205,6 +208,11 @@ def test_feeds_and_desks_do_not_vanish(edited: Edited, name: str, what: str, con
     assert str(problem).startswith(f"watchlists/{name}.yaml:1:1: The file is {'gone' if content is None else 'empty'}")
     assert what in problem.sentence
     assert f"write `{name}: []`" in problem.hint
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--config", str(edited.desk.config), "check"])
+    assert ended.value.code == 3
+    assert str(problem) in capfd.readouterr().out
 
     path.write_text(f"{before}# back\n")
     assert edited.force().problems == ()

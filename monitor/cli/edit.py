@@ -11,7 +11,7 @@ import click
 from monitor.cli.show import json_option, line, say
 from monitor.config import load_config
 from monitor.errors import ConfigError, Problem, StoreError, TemporaryError
-from monitor.service.edit import check
+from monitor.service.edit import check, vanished
 from monitor.watchlists import Loaded, json_schema
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def check_command(config: Path, folder: Path | None, *, every: bool, as_json: bo
     """
     problems, place = _configured(config, folder)
     loaded, found = check(place)
+    found += _vanished(config, place, loaded)
     told = _warned(config, loaded, every=every)
     errors = [p for p in (*problems, *found) if not p.warning]
     open_ = [w for w in told if not w.settled]
@@ -61,6 +62,19 @@ def _warned(config: Path, loaded: Loaded, *, every: bool) -> list[Warned]:
     except (StoreError, TemporaryError) as error:
         say(f"The stored articles were not looked at: {error}")
     return found
+
+
+def _vanished(config: Path, place: Path, loaded: Loaded) -> list[Problem]:
+    """Files that the watch of this workspace misses; none for any other folder."""
+    from monitor.app import App
+
+    try:
+        with App.at(config, read_only=True) as app:
+            if app.config.store.exists() and place.resolve() == app.config.watchlists.resolve():
+                return vanished(loaded, app.store)
+    except (ConfigError, StoreError, TemporaryError):
+        pass  # told by others
+    return []
 
 
 def _kind(slug: str) -> str:

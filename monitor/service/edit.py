@@ -301,6 +301,11 @@ def _state(entry: os.DirEntry[str]) -> tuple[int, ...]:
     return ()
 
 
+def vanished(loaded: Loaded, store: Store) -> list[Problem]:
+    """What the watch of the store keeps in force though its folder, as it was loaded, has it no more."""
+    return _gone(loaded, store.last_good(), store.meta("files"))
+
+
 def check(folder: Path) -> tuple[Loaded, list[Problem]]:
     """Everything wrong in a folder, examples included; nothing is stored.
 
