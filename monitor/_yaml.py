@@ -146,6 +146,7 @@ ROOT, FLOW = -1, -2
 
 _GLUED = re.compile(r"""(?<=[\]},"'])#""")
 _COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
+_LINE = re.compile(r"[^\r\n]*")
 _VERSION = re.compile(r"%YAML[ \t]+1\.[12][ \t]*(?:[ \t]#.*)?")
 _HEAD = re.compile(r"[|>]([-+0-9]*)(#?)")
 
@@ -158,11 +159,9 @@ class _Builder:
         self.events = events
         self.text = text
         self.nodes = 0
-        self.end = 0
-        """Line, from 0, of the last closing bracket."""
+        self.end = 0  # line, from 0, of the last closing bracket
         self.glued = [found.start() for found in _GLUED.finditer(text)]
-        self.spans: list[tuple[int, int]] = []
-        """Where scalars stand, in their order; only noted when a `#` may be glued to one."""
+        self.spans: list[tuple[int, int]] = []  # of scalars, in order; noted when a `#` may be glued to one
         self._lines: list[str] = []
 
     @property
@@ -277,10 +276,10 @@ class _Builder:
         for number in range(line, len(self.lines)):
             text = self.lines[number]
             depth = len(text) - len(text.lstrip(" "))
+            if block < depth < min(deepest, len(text)):
+                sentence = "This line has more blanks than the text below it."
+                _refuse(self.name, place, 1, sentence, "Delete the blanks in it.")
             if depth < len(text):
-                if block < depth < deepest:
-                    sentence = "This line has more blanks than the text below it."
-                    _refuse(self.name, place, 1, sentence, "Delete the blanks in it.")
                 return
             if depth > deepest:
                 deepest, place = depth, number + 1
@@ -293,13 +292,19 @@ class _Builder:
 
     def refuse_glued(self) -> None:
         """Refuse the first `#` after a bracket, comma or quote that neither a text nor a comment holds."""
+        told = 0
         for place in self.glued:
             at = bisect_right(self.spans, (place, len(self.text))) - 1
             end = self.spans[at][1] if at >= 0 else 0
-            begun = max(end, self.text.rfind("\n", 0, place) + 1, self.text.rfind("\r", 0, place) + 1)
-            if place >= end and not _COMMENT.search(self.text, begun, place):
+            begun = max(end, told)
+            if place < begun:
+                continue
+            begun = max(begun, *(self.text.rfind(sign, begun, place) + 1 for sign in "\n\r"))
+            if not _COMMENT.search(self.text, begun, place):
                 line, column = _place(self.text, place)
                 _refuse(self.name, line, column, "A blank is missing before `#`.", "Type one, or use quotes.")
+            rest = _LINE.match(self.text, place)  # all of it belongs to that comment
+            told = rest.end() if rest else place
 
     def _refuse_decoration(self, event: Any, line: int, column: int) -> NoReturn:
         if type(event) is yaml.AliasEvent:
@@ -314,14 +319,12 @@ class _Builder:
 _CLOSE_KEYS = "Check commas, quotes and the `}`; a key and its colon stand on one line."
 _SAID: tuple[tuple[str, str, str], ...] = (
     ("found unexpected end of stream", "A quote is opened here and never closed.", "Add the closing quote."),
-    ("found unexpected document indicator", "A quote is opened here and never closed.", "Add the closing quote."),
+    ("found unexpected document", "A quote is opened here and never closed.", "Add the closing quote."),
     ("mapping values are not allowed", "A colon stands where none may be.", "Put the text around it in quotes."),
-    ("did not find expected ',' or ']'", "A list opened with `[` is not closed.", "Check commas, quotes and the `]`."),
-    ("did not find expected ',' or '}'", "Keys opened with `{` are not closed.", _CLOSE_KEYS),
     ("expected ',' or ']'", "A list opened with `[` is not closed.", "Check commas, quotes and the `]`."),
     ("expected ',' or '}'", "Keys opened with `{` are not closed.", _CLOSE_KEYS),
     ("mapping keys are not allowed", "A `?` stands where no key may be.", "Put the text in quotes."),
-    ("did not find expected node content", "A value is missing here.", "Write it, or put a text with signs in quotes."),
+    ("node content", "A value is missing here.", "Write it, or put a text with signs in quotes."),
     ("found unexpected ':'", "A colon stands where none may be.", "Put the text around it in quotes."),
     ("found incompatible YAML document", "The %YAML line names an unknown version.", "Delete the line."),
     ("found duplicate", "A line that starts with `%` stands here twice.", "Delete both."),
@@ -329,7 +332,7 @@ _SAID: tuple[tuple[str, str, str], ...] = (
     ("did not find expected key", "This line does not fit what stands above it.", "Check indentation and quotes."),
     ("did not find expected '-'", "This line does not fit the list above it.", "Check indentation and the `-`."),
     ("expected <block end>", "This line does not fit what stands above it.", "Check indentation and quotes."),
-    ("block sequence entries are not", "A list item (`-`) stands where none may be.", "Start it on a line of its own."),
+    ("sequence entries are not", "A list item (`-`) stands where none may be.", "Start it on a line of its own."),
     ("did not find expected <document start>", "Text follows the end of the document.", "Indent or delete it."),
     ("expected '<document start>'", "Text follows the end of the document.", "Indent or delete it."),
     ("found unknown escape character", "An unknown escape (`\\x`) stands in double quotes.", "Use single quotes."),
