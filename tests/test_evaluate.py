@@ -263,22 +263,6 @@ def test_limits_of_search(query: str, holds: bool) -> None:  # noqa: FBT001 - a 
     assert view_of(query, Stored(article=article("alpha"), story="s1", hits=(hit,))) is holds
 
 
-def test_failing_clause_is_the_smallest() -> None:
-    """When a rule does not fire, the clause that failed is named, not the whole rule."""
-    query = "alpha NEAR/5 (beta OR gamma) NOT delta"
-    matcher, bound = compile_query(parse(query, search=True), query, [])
-
-    def clause(text: str) -> str:
-        place = ev.failing(bound, matcher.views([article(text)])[0])
-        return query[place.start : place.end] if place else ""
-
-    assert clause("alpha beta") == ""
-    assert clause("alpha delta beta") == "NOT delta"
-    assert clause("beta") == "alpha"
-    assert clause("alpha") == "beta OR gamma"
-    assert clause(gap(9)).startswith("alpha NEAR/5 (beta")
-
-
 def test_most_pairs_end_quickly() -> None:
     """A text made to explode NEAR is answered all the same, within the pairs that are formed at most."""
     text = "alpha beta " * 3_000

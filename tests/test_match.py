@@ -320,15 +320,6 @@ def test_revision_of_all() -> None:
     assert combined_revision([changed, b]) != combined_revision([a, b]) != combined_revision([a])
 
 
-@pytest.mark.parametrize(
-    ("text", "why"), [("Ain al-Asad Street", "masked"), ("the PUK", "no company"), ("Ain al-Asad", "")]
-)
-def test_near_misses(names: Matcher, text: str, why: str) -> None:
-    """Letters that are no mention for want of company or by a mask are told with the reason."""
-    misses = names.near_misses(names.views([article(text)])[0])
-    assert [m.why for m in misses][:1] == ([why] if why else [])
-
-
 pieces = st.sampled_from(
     (
         *("Iraq", "in Iraq's", "Irak'ta", "والعراق", "للعراق", "عێراقدا", "Islamic Resistance in Iraq", "Ain al-Asad"),

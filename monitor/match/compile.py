@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from monitor.errors import Problem, QueryError
@@ -18,7 +18,9 @@ from monitor.model import Article, Feed, Matched
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.parse import parse
+from monitor.text import shown, words
 from monitor.text.language import language
+from monitor.text.spellings import SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
 
 _SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
@@ -117,8 +119,13 @@ def _watch(
 
 def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
     for lang, spelling in (("en", entity.name), *((name.lang, name.text) for name in entity.names)):
-        vocabulary.add(spelling, Use(leaf=number, lang=lang, capitals=abbreviated(spelling)))
+        use = Use(leaf=number, lang=lang, capitals=abbreviated(spelling))
+        vocabulary.add(spelling, use)
         vocabulary.sounding.append((number, lang, spelling))
+        name = tuple(words(spelling))
+        for other in spellings(name, lang, entity.kind):
+            capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
+            vocabulary.add(shown(b" ".join(other)), replace(use, capitals=capitals))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
-from monitor.match.mentions import Found, Miss, Watched, resolve
+from monitor.match.mentions import Watched, resolve
 from monitor.match.scan import Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
@@ -22,7 +22,7 @@ from monitor.model import Article, Feed, Hit, Level, Matched, Mention, Stored
 from monitor.query import evaluate as ev
 from monitor.watchlists import Entity, Rule, WatchlistFile
 
-ENGINE = "1"
+ENGINE = "2"
 """Raised whenever folding, affixes or evaluation change what is found: stored articles then count as stale."""
 
 BATCH = 200
@@ -84,16 +84,6 @@ class Matcher:
         scanned = self._scanner.scan(articles)
         facts: Sequence[Stored | None] = stored if stored is not None else [None] * len(articles)
         return [self._view(text, places, fact) for (text, places), fact in zip(scanned, facts, strict=True)]
-
-    def near_misses(self, view: ArticleView) -> list[Miss]:
-        """Letters that would have been a mention but for a mask or missing company."""
-        misses: list[Miss] = []
-        found = resolve(self.watched, self._shorts, view.places, view.word, misses)
-        return [
-            m
-            for m in misses
-            if not any(a <= m.place[0] and m.place[1] <= b for a, b in found.get(m.entity, Found([])).places)
-        ]
 
     def _view(self, text: Text, places: Places, stored: Stored | None = None) -> ArticleView:
         view = ArticleView(text, places, self.feeds, self.watched, stored)
@@ -197,4 +187,4 @@ def combined_revision(files: Sequence[WatchlistFile]) -> str:
     return blake2b("\n".join([ENGINE, *rows]).encode(), digest_size=6).hexdigest()
 
 
-__all__ = ["Found", "Matcher", "Watch", "allowed", "combined_revision"]
+__all__ = ["Matcher", "Watch", "allowed", "combined_revision"]

@@ -39,55 +39,39 @@ class Found:
     nested: frozenset[Place] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """A near-miss: letters that would have been a mention, and why they are none."""
-
-    entity: int
-    place: Place
-    why: str
-    """"masked" or "no company"."""
-
-
 def resolve(
     watched: dict[int, Watched],
     shorts: dict[int, tuple[int, Company]],
     places: Places,
     word: Callable[[int], int],
-    misses: list[Miss] | None = None,
 ) -> dict[int, Found]:
-    """Mentions per entity leaf. `word` numbers the words of the article; near-misses are added to `misses`.
+    """Mentions per entity leaf. `word` numbers the words of the article.
 
     `shorts` leads from the leaf of a short name to its entity and the company it needs.
     """
     present = watched.keys() & places.keys()
-    full = {n: _unmasked(watched[n], places[n], places, misses) for n in present}
+    full = {n: _unmasked(watched[n], places[n], places) for n in present}
     found = {n: spans for n, spans in full.items() if spans}
     for short in shorts.keys() & places.keys():
         entity, company = shorts[short]
         spans = _accompanied(places[short], company, places, full, word)
-        if misses is not None:
-            misses.extend(Miss(entity, p, "no company") for p in places[short] if p not in spans)
-        spans = _unmasked(watched[entity], spans, places, misses)
+        spans = _unmasked(watched[entity], spans, places)
         if spans:
             found[entity] = found.get(entity, []) + spans
     longest = {n: _hulls(spans) for n, spans in found.items()}
     return _nested(longest)
 
 
-def _unmasked(entity: Watched, spans: list[Place], places: Places, misses: list[Miss] | None) -> list[Place]:
+def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place]:
     """Those spans that lie in no mask; a mask never touches anything outside itself."""
     if entity.mask is None or entity.mask not in places:
         return spans
     masks = places[entity.mask]
-    kept = []
-    for start, end in spans:
-        if any(a <= start and end <= b and b - a > end - start for a, b in masks):
-            if misses is not None:
-                misses.append(Miss(entity.number, (start, end), "masked"))
-        else:
-            kept.append((start, end))
-    return kept
+    return [
+        (start, end)
+        for start, end in spans
+        if not any(a <= start and end <= b and b - a > end - start for a, b in masks)
+    ]
 
 
 def _accompanied(

@@ -161,25 +161,6 @@ def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
             return None
 
 
-def failing(node: Bound, view: View, scope: Scope = "") -> ast.Place | None:
-    """The smallest clause that makes the query false, None when it is true."""
-    if evaluate(node, view, scope) is not None:
-        return None
-    match node:
-        case All(parts=parts):
-            return next((place for p in parts if (place := failing(p, view, scope)) is not None), node.place)
-        case Inside(field=field, part=part):
-            return failing(part, view, field)
-        case Pair(left=left, right=right, negated=False):
-            for side in (left, right):
-                place = failing(side, view, scope)
-                if place is not None:
-                    return place
-            return node.place
-        case _:
-            return node.place
-
-
 def merged(lists: list[list[Span]]) -> list[Span]:
     """Several ordered lists of spans as one, in order and without repeats."""
     if len(lists) == 1:
