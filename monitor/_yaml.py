@@ -246,8 +246,7 @@ class _Builder:
         return tuple(entries.values())
 
     def _refuse_more(self, node: Node) -> NoReturn:
-        sentence = f"The file has more than {MAX_NODES:,} values."
-        _refuse(self.name, node.line, node.column, sentence, "Split it into several.")
+        _refuse(self.name, node.line, node.column, f"The file has more than {MAX_NODES:,} values.", "Split it up.")
 
     def _refuse_outside(self, first: int, last: int, block: int) -> None:
         """Lines of brackets or quotes must stand deeper than the block around them (YAML 1.2, 6.1 and 7.4).
