@@ -1,0 +1,160 @@
+"""Spellings of a listed name that nobody need list: words change for others, or change places (data/spellings.toml)."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from monitor.text.fold import words
+
+Tokens = tuple[bytes, ...]
+
+LEAST_REST = 4
+"""Letters that a name must have beside the word that changes: "Balad" of Balad Air Base has five."""
+
+LEAST_STEM = 4
+"""Letters that remain of a word whose article is dropped."""
+
+_STEPS = 2
+"""Changes of one name: "Turkey's Defence Ministry" is two away from "Turkish Ministry of Defense"."""
+
+_MOST = 40
+_ARTICLES = frozenset((b"al", b"el"))
+_DATA: dict[str, list[dict[str, Any]]] = tomllib.loads(
+    resources.files(__package__).joinpath("data/spellings.toml").read_text(encoding="utf-8")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Words that stand for each other, the longest first."""
+
+    kinds: frozenset[str]
+    words: tuple[Tokens, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Words before the rest of a name that mean the same as others before or behind it."""
+
+    kinds: frozenset[str]
+    before: tuple[Tokens, ...]
+    behind: Tokens
+    turned: bool
+    """A head word: an article of the rest falls when it moves to the front."""
+
+
+def _rows() -> dict[tuple[str, bytes], list[_Row]]:
+    """The rows by language and first word."""
+    found: dict[tuple[str, bytes], list[_Row]] = defaultdict(list)
+    for data in _DATA["same"]:
+        same = dict.fromkeys(tuple(words(text)) for text in data["words"])
+        row = _Row(frozenset(data.get("kinds", ())), tuple(sorted(same, key=len, reverse=True)))
+        for lang in data["languages"]:
+            for first in dict.fromkeys(one[0] for one in same):
+                found[lang, first].append(row)
+    return dict(found)
+
+
+def _frames() -> list[_Frame]:
+    rows = [(row, [row["before"], row["owner"]], False) for row in _DATA["country"]]
+    rows += [(row, [row["before"]], True) for row in _DATA["turned"]]
+    return [
+        _Frame(
+            frozenset(row.get("kinds", ())), tuple(tuple(words(b)) for b in before), tuple(words(row["behind"])), turned
+        )
+        for row, before, turned in rows
+    ]
+
+
+_ROWS, _FRAMES = _rows(), _frames()
+_COUNTRIES = frozenset(before[0] for frame in _FRAMES if not frame.turned for before in frame.before)
+_OPTIONAL = {
+    (lang, words(word)[0]): frozenset(row["kinds"])
+    for row in _DATA["optional"]
+    for lang in row["languages"]
+    for word in row["words"]
+}
+_GLUED = {lang: words(row["article"])[0] for row in _DATA["article"] for lang in row["languages"]}
+
+
+SHOUTED = frozenset(words(w)[0] for row in _DATA["same"] for w in row["words"] if len(w) < LEAST_STEM and w.isupper())
+"""First words that are another word in small letters: US, us."""
+
+
+def spellings(name: Tokens, lang: str, kind: str) -> list[Tokens]:
+    """Other ways to write a folded name of an entity of this kind; none for most names, never the name itself."""
+    found = {name: None}
+    latest = [name]
+    for _ in range(_STEPS):
+        latest = [s for one in latest for s in _changed(one, lang, kind) if s not in found]
+        found.update(dict.fromkeys(latest))
+        if not latest or len(found) > _MOST:
+            break
+    return list(found)[1 : _MOST + 1]
+
+
+def _changed(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
+    """One change away."""
+    if len(name) < 2:
+        return
+    yield from _swapped(name, lang, kind)
+    if lang == "en":
+        yield from _moved(name, kind)
+    if kind == "person":
+        yield from _bare(name, lang)
+
+
+def _swapped(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
+    """One word stands for another, or is missing."""
+    done: list[_Row] = []
+    for place, token in enumerate(name):
+        for row in _ROWS.get((lang, token), ()):
+            was = next((w for w in row.words if name[place : place + len(w)] == w), None)
+            if was is None or row in done or (row.kinds and kind not in row.kinds):
+                continue
+            done.append(row)  # "base" is no word of its own in "air base"
+            before, behind = name[:place], name[place + len(was) :]
+            if _enough((*before, *behind)):
+                yield from ((*before, *other, *behind) for other in row.words if other != was)
+        if kind in _OPTIONAL.get((lang, token), ()) and len(name) > 2:
+            yield (*name[:place], *name[place + 1 :])
+
+
+def _moved(name: Tokens, kind: str) -> Iterator[Tokens]:
+    """A country or a head word stands before the rest, or behind it."""
+    for frame in _FRAMES:
+        if frame.kinds and kind not in frame.kinds:
+            continue
+        for begin in (0, 1) if frame.turned and name[0] in _COUNTRIES else (0,):
+            rest = _rest(name[begin:], frame)
+            if not rest or not _enough(rest):
+                continue
+            bare = rest[1:] if frame.turned and rest[0] in _ARTICLES else rest
+            country = name[:begin]
+            yield from ((*country, *before, *rest) for before in frame.before)
+            yield (*country, *bare, *frame.behind)
+
+
+def _rest(name: Tokens, frame: _Frame) -> Tokens:
+    """What is left of a name without the words of a frame; nothing when it has none of them."""
+    for before in frame.before:
+        if name[: len(before)] == before:
+            return name[len(before) :]
+    return name[: -len(frame.behind)] if name[-len(frame.behind) :] == frame.behind else ()
+
+
+def _bare(name: Tokens, lang: str) -> Iterator[Tokens]:
+    """A person's last word without its article."""
+    article = _GLUED.get(lang)
+    last = name[-1]
+    if article and last.startswith(article) and len(last) >= len(article) + LEAST_STEM:
+        yield (*name[:-1], last[len(article) :])
+
+
+def _enough(rest: Sequence[bytes]) -> bool:
+    return sum(map(len, rest)) >= LEAST_REST

@@ -1,0 +1,90 @@
+"""Spellings that follow from a listed name: words that stand for each other, words that change places."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+
+import pytest
+from engine import compiled, named
+
+from monitor.text import shown, words
+from monitor.text.spellings import LEAST_REST, spellings
+
+DATA = tomllib.loads(resources.files("monitor.text").joinpath("data/spellings.toml").read_text(encoding="utf-8"))
+ROWS = [row for rows in DATA.values() for row in rows]
+
+
+def written(name: str, lang: str, kind: str) -> list[str]:
+    """The other spellings of a name, as folded letters."""
+    return [shown(b" ".join(other)) for other in spellings(tuple(words(name)), lang, kind)]
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "kind", "other"),
+    [
+        ("National Intelligence Organization", "en", "agency", "national intelligence organisation"),
+        ("Hezbollah Brigades", "en", "armed-group", "hezbollah battalions"),
+        ("Kata'ib Hezbollah", "en", "armed-group", "hezbollah brigades"),
+        ("Harakat al-Nujaba", "en", "armed-group", "nujaba movement"),
+        ("Balad Air Base", "en", "base", "balad airbase"),
+        ("Iraqi Ministry of Defense", "en", "state-organ", "iraqi defence ministry"),
+        ("Iraqi parliament", "en", "state-organ", "parliament of iraq"),
+        ("Kurdistan Workers' Party", "en", "armed-group", "workers party of kurdistan"),
+        ("Patriotic Union of Kurdistan", "en", "party", "kurdistan patriotic union"),
+        ("US Central Command", "en", "state-organ", "united states central command"),
+        ("Erbil Havalimanı", "tr", "facility", "erbil uluslararasi havaalani"),
+    ],
+)
+def test_other_spelling(name: str, lang: str, kind: str, other: str) -> None:
+    """A listed name brings the spellings that its words allow."""
+    assert other in written(name, lang, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "kind"),
+    [
+        ("Center", "en", "outlet"),
+        ("US", "en", "state"),
+        ("Air Base", "en", "base"),
+        ("US 1", "en", "state-organ"),
+        ("Hezbollah Brigades", "en", "outlet"),
+        ("Iraqi List", "en", "event"),
+        ("Qais al-Khazali", "ar", "event"),
+    ],
+)
+def test_no_other_spelling(name: str, lang: str, kind: str) -> None:
+    """Where nothing of a name would stay, or its kind is another, it has no spelling but its own."""
+    assert written(name, lang, kind) == []
+
+
+def test_spellings_never_hold_the_name_itself_and_never_explode() -> None:
+    """However many words of a name may change, the spellings are few, different, and none is the name."""
+    name = "Iraqi Ministry of Defense Center Organization Cooperation Mobilization Shia Airport"
+    found = written(name, "en", "state-organ")
+    assert len(found) == len(set(found)) == 40
+    assert name.casefold() not in found
+
+
+def test_longer_word_goes_first() -> None:
+    """The base of an air base is no word of its own."""
+    assert not [s for s in written("Balad Air Base", "en", "base") if "air air" in s or "air camp" in s]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["example"][:40])
+def test_every_row_has_an_example(row: dict[str, str]) -> None:
+    """Each row of the data shows a pair of real spellings."""
+    assert " / " in row["example"]
+
+
+def test_found_in_text() -> None:
+    """A spelling that follows from a listed name is a mention, with capitals where small letters are another word."""
+    matcher = compiled("entities:\n  forces: {kind: armed-group, name: American forces in Iraq}\n")
+    assert named(matcher, "The US forces in Iraq left.") == [("forces", "US forces in Iraq")]
+    assert named(matcher, "He told us forces in Iraq left.") == []
+
+
+def test_rest_must_have_letters() -> None:
+    """Fewer letters than these beside the word that changes make no other spelling."""
+    assert len("PMF") < LEAST_REST
+    assert written("PMF Center", "en", "state-organ") == []
