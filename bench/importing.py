@@ -11,11 +11,13 @@ import zstandard
 from common import archives, arguments, figure, monitor, note, rows, spent, workspace
 
 
-def archive(folder: Path, count: int) -> tuple[Path, int]:
-    """An even sample of the texts as one packed file, and its articles; both only read by the command."""
+def archive(folder: Path, count: int, letters: int | None = None) -> tuple[Path, int]:
+    """An even sample of the texts, perhaps only their beginnings, as one packed file, and the number of its articles."""
     packed, number = folder / "sample.jsonl.zst", 0
     with packed.open("wb") as raw, zstandard.ZstdCompressor().stream_writer(raw) as out:
         for row in rows(count):
+            if letters:
+                row["text"] = str(row.get("text") or row.get("summary") or "")[:letters]
             out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
             number += 1
     return packed, number

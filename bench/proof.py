@@ -22,8 +22,8 @@ from monitor.match import Matcher, compile_watchlists
 from monitor.model import LANGUAGES, Article
 from monitor.watchlists import WatchlistFile, load
 
-_BEFORE = (*[""] * 12, *re.findall(r"\S+", "و ف ب ل ك ال وال بال لل ولل وبال كال الـ l' al- un-"))
-_AFTER = (
+_BEFORE: tuple[str, ...] = (*[""] * 12, *re.findall(r"\S+", "و ف ب ل ك ال وال بال لل ولل وبال كال الـ l' al- un-"))
+_AFTER: tuple[str, ...] = (
     *[""] * 12,
     *re.findall(r"\S+", "s lı ler lerin ın de deki dekiler'in nden dır ê a î yê yên an ekê 21 ²¹ x"),
     *re.findall(r"\S+", "ی یش دا ەوە ەکان یەکانی ها های هایی ين"),

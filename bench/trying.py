@@ -1,5 +1,6 @@
 """Trying an edit on an archive of 200,000 articles: `monitor try` with three edits of the shipped watchlists.
 
+About 100 MB, for only the beginning of each text is stored; --letters 0 stores the whole texts, more than twice as much.
 Each edit is a copy of one file. The database must be the same to the byte afterwards, or the script stops.
 """
 
@@ -92,13 +93,13 @@ def tried(config: Path, rounds: int) -> None:
     note("the database is the same to the byte")
 
 
-def filled(folder: Path, count: int) -> Path:
+def filled(folder: Path, count: int, letters: int) -> Path:
     """A new workspace with an imported archive."""
     if not archives():
         note("the archives of ../shared are not there: made articles are tried")
     config = workspace(folder)
     with tempfile.TemporaryDirectory() as name, App.at(config) as app:
-        packed, _ = archive(Path(name), count)
+        packed, _ = archive(Path(name), count, letters)
         began = time.monotonic()
         load_archive(packed, app.store, app.editorial.current(), app.clock)
         note(f"imported in {time.monotonic() - began:.0f} s")
@@ -109,6 +110,7 @@ def options() -> argparse.Namespace:
     """What the command line says."""
     parser = arguments(__doc__)
     parser.add_argument("--articles", type=int, default=200_000)
+    parser.add_argument("--letters", type=int, default=500, help="of each text; 0 for all")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--in", type=Path, dest="place", help="a workspace that --into has made")
     parser.add_argument("--into", type=Path, help="keep the workspace in this new folder, for --in")
@@ -122,7 +124,8 @@ def main() -> None:
         sys.exit(f"trying: {asked.into} is there already: name a new folder.")
     count = 60 if asked.quick else asked.articles
     with tempfile.TemporaryDirectory() as name:
-        config = asked.place / "monitor.yaml" if asked.place else filled(asked.into or Path(name) / "workspace", count)
+        folder = asked.place or asked.into or Path(name) / "workspace"
+        config = folder / "monitor.yaml" if asked.place else filled(folder, count, asked.letters)
         with App.at(config, read_only=True) as app:
             note(f"{app.store.counts().articles:,} articles, goal {GOAL:.0f} s for 200,000 of them on two cores")
         tried(config, 1 if asked.quick else asked.rounds)

@@ -34,12 +34,19 @@ _Structure = frozenset[tuple[Leaf, frozenset[Leaf], int | None]]
 _T = TypeVar("_T")
 
 
+Clauses = tuple[frozenset[int], ...]
+"""Sets of numbers of leaves; of each set one has to occur."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Spellings and sounds; an article that holds none of them is read alike before and after the edit."""
+    """What an article must hold, or it is read alike before and after the edit."""
 
     spellings: tuple[tuple[bytes, Use], ...]
+    """With leaves of its own numbers."""
     sounds: tuple[tuple[bytes, Sounding], ...]
+    needs: frozenset[Clauses]
+    """One of these must be met whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,9 @@ class Difference:
             return [False] * len(articles)
         found: list[bool] = []
         for first in range(0, len(articles), BATCH):
-            found += [bool(places) for _, places in scanner.scan(articles[first : first + BATCH])]
+            for _, places in scanner.scan(articles[first : first + BATCH]):
+                met = places.keys()
+                found.append(bool(met) and any(all(c & met for c in clauses) for clauses in self.sought.needs))
         return found
 
 
@@ -83,11 +92,11 @@ def difference(old: Matcher, new: Matcher) -> Difference:
     renamed |= {name for _, name, _ in sounds}
     named = _with_dependants(reorganised | renamed | moved, leaves, sides)
     rules = texts | {key for side in sides for key in side.asking(leaves, named)}
-    whole = {leaf for side in sides for rule in texts for leaf in side.needs(rule)}
-    names = reorganised | moved | {leaf.name for leaf in whole if leaf.kind == "entity"}
+    sought = _Seeking()
+    sought.differing(spellings, sounds)
     for side in sides:
-        spellings |= {s for s in side.spellings if s[1] in whole or (s[1].kind != "word" and s[1].name in names)}
-        sounds |= {s for s in side.sounds if s[1] in names}
+        for clauses in [*map(side.clauses, texts), *([frozenset({Leaf("entity", e)})] for e in reorganised | moved)]:
+            sought.add(side, clauses)
     owned = {key for side in sides for key in side.levels if key[2] in reorganised | renamed}
     return Difference(
         edited=frozenset({*levels, *owned, *texts}),
@@ -96,11 +105,47 @@ def difference(old: Matcher, new: Matcher) -> Difference:
         whole=frozenset(texts),
         named=bool(named),
         sourced=any(side.asks_for_sources(rules) for side in sides),
-        sought=Sought(
-            tuple({(pattern, use) for pattern, _, use in spellings}),
-            tuple({(pattern, replace(row, leaf=1)) for pattern, _, row in sounds}),
-        ),
+        sought=sought.done(),
     )
+
+
+class _Seeking:
+    """Collects what articles are asked for; leaves are numbered anew, all spellings of an entity as one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Leaf, int] = {}
+        self._spellings: set[tuple[bytes, Use]] = set()
+        self._sounds: set[tuple[bytes, Sounding]] = set()
+        self._needs: set[Clauses] = set()
+
+    def differing(self, spellings: Iterable[_Spelling], sounds: Iterable[_Sound]) -> None:
+        """Any of these that one side has and the other has not."""
+        self._spellings |= {(pattern, use) for pattern, _, use in spellings}
+        self._sounds |= {(pattern, row) for pattern, _, row in sounds}
+        self._needs.add((frozenset({0}),))
+
+    def add(self, side: _Side, clauses: Sequence[frozenset[Leaf]]) -> None:
+        """What a rule needs, by all spellings that a side knows of it."""
+        if not clauses:
+            return
+        leaves = frozenset().union(*clauses)
+        names = {leaf.name for leaf in leaves if leaf.kind == "entity"}
+        for pattern, leaf, use in side.spellings:
+            if leaf in leaves:
+                self._spellings.add((pattern, replace(use, leaf=self._number(leaf))))
+            elif leaf.kind == "short" and leaf.name in names:
+                self._spellings.add((pattern, replace(use, leaf=self._number(Leaf("entity", leaf.name)))))
+        for pattern, name, row in side.sounds:
+            if name in names:
+                self._sounds.add((pattern, replace(row, leaf=self._number(Leaf("entity", name)))))
+        self._needs.add(tuple(frozenset(map(self._number, clause)) for clause in clauses))
+
+    def done(self) -> Sought:
+        """All that was collected."""
+        return Sought(tuple(self._spellings), tuple(self._sounds), frozenset(self._needs))
+
+    def _number(self, leaf: Leaf) -> int:
+        return self._numbers.setdefault(leaf, len(self._numbers) + 1)
 
 
 def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]) -> Matcher:
@@ -163,10 +208,10 @@ class _Side:
             self.levels[key] = rule.level
             self._queries[key] = watch.query
 
-    def needs(self, rule: Key) -> Iterable[Leaf]:
-        """Leaves of which one must occur for a rule to fire; none when the rule is not here."""
+    def clauses(self, rule: Key) -> list[frozenset[Leaf]]:
+        """Sets of leaves of each of which one must occur for a rule to fire; none when the rule is not here."""
         query = self._queries.get(rule)
-        return [self._names[n] for n in ev.needed(query, {}) or ()] if query else []
+        return [frozenset(self._names[n] for n in clause) for clause in _clauses(query)] if query else []
 
     def asking(self, leaves: Collection[Leaf], named: Collection[str]) -> Iterable[Key]:
         """The rules that name one of these leaves or entities."""
@@ -209,6 +254,26 @@ def _leaves(node: ev.Bound) -> frozenset[int]:
             return _leaves(part)
         case ev.Limited():
             return frozenset()
+
+
+def _clauses(node: ev.Bound) -> list[frozenset[int]]:
+    """Sets of leaves of each of which one must occur, or the query is false."""
+    match node:
+        case ev.Leaves(leaves=leaves):
+            return [frozenset(leaves)]
+        case ev.All(parts=parts):
+            return [clause for part in parts for clause in _clauses(part)]
+        case ev.Some(parts=parts):
+            found = [_clauses(part) for part in parts]
+            # whichever part is true, one leaf of each of its own sets occurs, and so one of any union over all parts
+            most = max(map(len, found)) if all(found) else 0
+            return [frozenset().union(*(c[min(n, len(c) - 1)] for c in found)) for n in range(most)]
+        case ev.Pair(left=left, right=right, negated=negated):
+            return _clauses(left) if negated else [*_clauses(left), *_clauses(right)]
+        case ev.Count(part=part) | ev.Inside(part=part):
+            return _clauses(part)
+        case ev.Never() | ev.Limited():
+            return []
 
 
 def _by_source(node: ev.Bound) -> bool:

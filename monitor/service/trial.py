@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,7 +21,7 @@ from monitor.digest import Fresh
 from monitor.errors import ConfigError, Problem, UsageError
 from monitor.match import Matcher, compile_watchlists
 from monitor.match.difference import Difference, Key, difference, fired, only
-from monitor.model import LEVELS, Article, Desk, DigestKey, Evidence, Hit, Level, Stored
+from monitor.model import LEVELS, Article, Desk, Digest, DigestKey, Evidence, Hit, Level, Stored
 from monitor.ports import Clock, Store
 from monitor.service.edit import DESKS, FEEDS, InForce, Sources
 from monitor.service.mail import FIRST_DAY, Post
@@ -117,6 +118,17 @@ class Outcome:
     """Stored articles that were matched with other watchlists than those in force: `same` may be off by so many."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A desk's next mail, had nothing been edited."""
+
+    desk: Desk
+    every: Fresh
+    """At all levels."""
+    since: datetime
+    digest: Digest
+
+
 @dataclass(frozen=True, slots=True)
 class _Fixed:
     """What is in force by assumption."""
@@ -197,13 +209,15 @@ class Trial:
         ends = self.store.pieces(since, 0, SIZE) or [0]
         jobs = [(*sides, differs, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
         found = []
-        for number, tried in enumerate(through(self.children, try_piece, jobs, "monitor try"), start=1):
-            found.append(tried)
-            if progress:
-                progress(number, len(jobs))
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            due = beside.submit(self._due, edit, now)  # while the children match
+            for number, tried in enumerate(through(self.children, try_piece, jobs, "monitor try"), start=1):
+                found.append(tried)
+                if progress:
+                    progress(number, len(jobs))
         return Outcome(
             rows=self._rows(edit, differs, found, since),
-            mail=tuple(self._mail(desk, edit, differs, found, now) for desk in edit.new.desks),
+            mail=tuple(self._mail(one, edit, differs, found) for one in due.result()),
             failing=edit.failing,
             articles=sum(t.articles for t in found),
             touched=sum(t.touched for t in found),
@@ -239,19 +253,28 @@ class Trial:
             for key in sorted(keys, key=lambda k: (order.get(k[0], 0), k[1] is None, k[1] or k[2] or ""))
         )
 
-    def _mail(self, desk: Desk, edit: Edited, differs: Difference, found: Sequence[Tried], now: datetime) -> MailSize:
+    def _due(self, edit: Edited, now: datetime) -> list[_Due]:
+        """What each desk would be mailed now."""
+        post, found = replace(self.post, editorial=_Fixed(edit.old)), []
+        for desk in edit.new.desks:
+            key = DigestKey(desk=desk.id, day=now.astimezone(ZoneInfo(desk.zone)).date(), slot=desk.at[0])
+            every = self.store.fresh_hits(desk.id, desk.watchlists or None, LEVELS, now - FIRST_DAY)
+            since = self.post.since(desk, now)
+            digest = post.digest(desk, key, _refreshed(desk, every, {}, {}, since))
+            found.append(_Due(desk=desk, every=every, since=since, digest=digest))
+        return found
+
+    def _mail(self, due: _Due, edit: Edited, differs: Difference, found: Sequence[Tried]) -> MailSize:
         """The mail as it would be now, and as it would be had the edited watchlists been in force since the last."""
         before = replace(self.post, editorial=_Fixed(edit.old))
         after = replace(self.post, editorial=_Fixed(edit.new))
-        key = DigestKey(desk=desk.id, day=now.astimezone(ZoneInfo(desk.zone)).date(), slot=desk.at[0])
-        every = self.store.fresh_hits(desk.id, desk.watchlists or None, LEVELS, now - FIRST_DAY)
         changes = {r.stored.article.id: r for t in found for r in t.recent}
         levels = {k: new for k, (_, new) in differs.levels.items()}
-        fresh = _refreshed(desk, every, changes, levels, self.post.since(desk, now))
-        digests = before.digest(desk, key), after.digest(desk, key, fresh)
+        fresh = _refreshed(due.desk, due.every, changes, levels, due.since)
+        digests = due.digest, after.digest(due.desk, due.digest.key, fresh)
         mails = before.messages(digests[0]), after.messages(digests[1])
         return MailSize(
-            desk=desk.id,
+            desk=due.desk.id,
             stories=(digests[0].stories, digests[1].stories),
             size=(_size(mails[0][0].html), _size(mails[1][0].html)),
         )
