@@ -194,6 +194,9 @@ class _JsonLines(logging.Formatter):
 def _log_as(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.handlers[:] = [handler]
+    ticking = logging.getLogger("apscheduler")
+    for each in (logger, ticking):
+        each.handlers[:] = [handler]
+        each.propagate = False
     logger.setLevel(level.upper())
-    logger.propagate = False
+    ticking.setLevel(logging.ERROR)  # a tick left out because the last one is not done is no news
