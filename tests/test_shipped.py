@@ -16,7 +16,7 @@ from monitor.watchlists import Loaded, load
 PROJECT = Path(__file__).parents[1]
 SHIPPED = PROJECT / "watchlists"
 SEEDS = PROJECT.parent / "shared" / "seeds"
-NEEDS = {"1", "2", "4", "5", "12", "15", "18", "24", "30", "40"}
+NEEDS = {str(n) for n in range(1, 41)} - {str(n) for n in (3, 6, 9, 14, 17, 19, 22, 25, 28, 31, 35, 38)}
 LANGUAGES = 3
 """In so many languages at least each need is shown to hit."""
 
@@ -36,8 +36,8 @@ def test_no_fault_and_every_example_holds() -> None:
     assert loaded.desks
 
 
-def test_the_ten_needs_are_there(shipped: Loaded) -> None:
-    """Each of the ten needs has a rule that names it."""
+def test_the_needs_are_there(shipped: Loaded) -> None:
+    """Each of the 28 needs has a rule that names it."""
     assert {r.need for f in shipped.files for r in f.rules} >= NEEDS
 
 
