@@ -28,6 +28,9 @@ LEAST_ARABIC = 5
 """Consonants of a name of two words in Arabic letters. These are compared in Sorani texts only, where Arabic and
 Persian names are written by ear; in Arabic texts most finds by sound were other words."""
 
+LEAST_KIN = 3
+"""Consonants that confirm a name, those of its head words left out: Bashiqa base has three of its own."""
+
 LEAST_JOINED = 6
 """Consonants of a name of two words that is written as one."""
 
@@ -36,6 +39,7 @@ _MOST_WORDS = 5
 _DIGITS = frozenset(b"0123456789")
 """They have no sound: by ear Kurdistan 24 would be Kurdistan."""
 _AL = bytes((CODES["ا"], CODES["ل"]))
+_VOWELS = frozenset((b"a", b"e", b"i", b"o", b"u"))
 _LATIN_ARTICLES = (b"al", b"el", b"ul")
 
 
@@ -128,10 +132,10 @@ def _alike(spellings: Mapping[tuple[bytes, ...], str]) -> Iterator[tuple[tuple[b
     latin = {tokens for tokens in spellings if by_sound.is_latin(tokens[0])}
     if not latin or len(latin) == len(spellings):
         return
-    kin = {tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _is_article(t))) for tokens in spellings}
+    kin = {tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _aside(t))) for tokens in spellings}
     both = {kin[t] for t in latin} & {kin[t] for t in spellings.keys() - latin}
     for tokens, lang in spellings.items():
-        if kin[tokens] in both and _long_enough(tokens):
+        if kin[tokens] in both and len(kin[tokens]) >= LEAST_KIN and _long_enough(tokens):
             yield tokens, lang
 
 
@@ -150,6 +154,11 @@ def _consonants(bare: Sequence[bytes]) -> int:
 def _heard(token: bytes) -> bytes:
     """The consonants of one word; at its end an h is none (Muslih)."""
     return by_sound.skeleton(b" " + token + b" ").strip()
+
+
+def _aside(token: bytes) -> bool:
+    """Whether a word tells nothing of whether two spellings are one name: articles, and what kind of thing it is."""
+    return token in by_sound.ARTICLES or token in by_sound.HEADS
 
 
 def _is_article(token: bytes) -> bool:
@@ -188,13 +197,11 @@ def _cuts(said: bytes, after: int, name: Sounding) -> tuple[int, ...]:
 
     `after` letters follow the last consonant.
     """
-    tokens = said.split(b" ")
+    tokens = _without_breaks(said.split(b" "))
     if len(tokens) > 2 * _MOST_WORDS or any(len(t) == 1 for t in tokens):
         return ()
     bare = [t for t in tokens if not _is_article(t)]
-    if len(bare) != name.words and (
-        not by_sound.is_latin(name.bare) or name.consonants < LEAST_JOINED
-    ):
+    if len(bare) != name.words and (not by_sound.is_latin(name.bare) or name.consonants < LEAST_JOINED):
         return ()
     wanted = {name.bare, name.whole}
     ending = tokens[-1]
@@ -204,6 +211,17 @@ def _cuts(said: bytes, after: int, name: Sounding) -> tuple[int, ...]:
         if any(by_sound.agree(form, w) for form in forms for w in wanted):
             cuts.append(cut)
     return tuple(cuts)
+
+
+def _without_breaks(tokens: list[bytes]) -> list[bytes]:
+    """The words, with a single vowel joined to what an apostrophe parted from it: al-A'raji."""
+    found: list[bytes] = []
+    for token in tokens:
+        if len(found) > 1 and found[-1] in _VOWELS and _is_article(found[-2]):
+            found[-1] += token
+        else:
+            found.append(token)
+    return found
 
 
 def _forms(tokens: Sequence[bytes]) -> set[bytes]:

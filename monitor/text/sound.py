@@ -20,6 +20,7 @@ Array = np.ndarray
 
 _DATA = tomllib.loads(resources.files(__package__).joinpath("data/sounds.toml").read_text(encoding="utf-8"))
 ARTICLES = frozenset(w for article in _DATA["articles"] for w in words(article))
+HEADS = frozenset(w for text in _DATA["heads"] for w in words(text))
 _A, _E, _I, _U = 1, 2, 4, 8
 _KINS = {"a": _A, "e": _E, "i": _I, "u": _U}
 _H, _SILENT = CODES["h"], 1

@@ -1,0 +1,61 @@
+"""Names found by their sound: what confirms a name, what its head words are, what the ear must not take for it."""
+
+from __future__ import annotations
+
+import pytest
+from engine import compiled, named
+
+from monitor.match import Matcher
+
+NAMES = """\
+entities:
+  muslih: {kind: person, name: Qasim Muslih, names: {ar: [قاسم مصلح]}}
+  araji: {kind: person, name: Qasim al-Araji, names: {ar: [قاسم الأعرجي]}}
+  bashiqa: {kind: base, name: Bashiqa base, names: {ar: [قاعدة بعشيقة]}}
+  nujaba: {kind: armed-group, name: Harakat al-Nujaba, names: {en: [Nujaba Movement], ar: [حركة النجباء]}}
+  dahuk: {kind: person, name: Shahid Dahuki, names: {ar: [شهيد دهوكي]}}
+  city: {kind: place, name: Sulaymaniyah, names: {ar: [السليمانية]}}
+  party: {kind: party, name: Democratic Union Party, names: {ar: [حزب الاتحاد الديمقراطي]}}
+  camp: {kind: base, name: Base Camp, names: {ar: [معسكر القاعدة]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def names() -> Matcher:
+    """Names that are written alike in both scripts, and some that are not."""
+    return compiled(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "entity"),
+    [
+        ("Qassem Mosleh", "muslih"),
+        ("Kasım Muslih", "muslih"),
+        ("Qassem al-A'raji", "araji"),
+        ("Basheeqa base", "bashiqa"),
+        ("Harakat al-Noujaba", "nujaba"),
+        ("Nojaba Movement", "nujaba"),
+        ("Shaheed Dahouki", "dahuk"),
+        ("Shahid al-Dahuki", "dahuk"),
+    ],
+)
+def test_found(names: Matcher, text: str, entity: str) -> None:
+    """Another hand's vowels, doubled letters, silent h and article are found, in a sentence too."""
+    assert named(names, f"Yesterday {text} was named.") == [(entity, text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Soleimani",
+        "Qasim Muslim",
+        "qassem mosleh",
+        "Qassem. Mosleh",
+        "Bashir base",
+        "Democrat Union Party",
+        "Besa Camp",
+    ],
+)
+def test_not_found(names: Matcher, text: str) -> None:
+    """Other consonants, small letters, a sign between the words, one short word, a translated name: no mention."""
+    assert named(names, f"Yesterday {text} was named.") == []
