@@ -12,7 +12,7 @@ from common import archives, arguments, figure, monitor, note, rows, spent, work
 
 
 def archive(folder: Path, count: int, letters: int | None = None) -> tuple[Path, int]:
-    """An even sample of the texts, perhaps only their beginnings, as one packed file, and the number of its articles."""
+    """An even sample of the texts, or of their beginnings, as one packed file, and the number of its articles."""
     packed, number = folder / "sample.jsonl.zst", 0
     with packed.open("wb") as raw, zstandard.ZstdCompressor().stream_writer(raw) as out:
         for row in rows(count):

@@ -1,8 +1,8 @@
 """A second matcher, slow and plain, that has to find the same mentions as `monitor.match`: the proof of the fast one.
 
 One article at a time, one word at a time: no automaton, no batch, no compiled vocabulary. It shares with the fast one
-only what defines a match: the folding and the affixes of `monitor.text`, and the watchlists. Names by their sound are
-left out, for these are found by another way of comparing.
+only what defines a match: the watchlists, and folding, affixes, exceptions and derived spellings of `monitor.text`.
+Names by their sound are left out, for these are found by another way of comparing.
 
     names -> spellings -> every cut of a word that is a spelling -> affixes, capitals -> masks, company, nesting
 """
@@ -17,10 +17,14 @@ from functools import lru_cache
 from unicodedata import normalize
 
 from monitor.model import Article
-from monitor.text import fold, widened, words
+from monitor.text import fold, shown, widened, words
 from monitor.text.affixes import affixes
+from monitor.text.exceptions import Mark, letter_at, marks
 from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA, UNKNOWN
+from monitor.text.pages import faults
+from monitor.text.spellings import SHOUTED
+from monitor.text.spellings import spellings as derived
 from monitor.watchlists import Entity, Short, WatchlistFile
 
 Owner = tuple[str, ...]
@@ -33,6 +37,9 @@ _ARTICLE = b"".join(words("ال"))
 _LATIN_OR_DIGIT = re.compile(rb"[a-z0-9]")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
 _FREE = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
+_MOST_WORDS = 12
+"""No name that is watched has more words before the one that a line's end parts."""
+
 _CASED = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
@@ -53,6 +60,7 @@ class Spelling:
     exact: str = ""
     capitals: bool = False
     unknown: str = ""
+    marked: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,6 +99,8 @@ class Field:
     stretches: tuple[tuple[int, int, str], ...] = ()
     words: list[tuple[bytes, int]] = field(default_factory=list)
     """Every word with its first byte."""
+    parted: set[int] = field(default_factory=set)
+    """Numbers of the words that go on behind a hyphen at the end of a line."""
     original: Callable[[int, int], tuple[int, int]] = field(init=False)
     """Code points of the letters for bytes of the folded ones."""
 
@@ -99,11 +109,15 @@ class Field:
         folded = fold(self.letters)
         self.original = folded.original
         self.words = [(m[0], m.start()) for m in re.finditer(rb"[^ \n]+", folded.data)]
+        breaks = set(folded.batch.breaks)
+        self.parted = {n for n, (word, place) in enumerate(self.words) if place + len(word) in breaks}
         if self.number:
             self.stretches = paragraph_languages(self.letters, self.lang)
 
     def lang_at(self, start: int) -> str:
         """The language of the paragraph that a folded byte stands in."""
+        if len(self.stretches) < 2:
+            return self.lang
         place, _ = self.original(start, start + 1)
         return next((lang for _, end, lang in self.stretches if place < end), self.lang)
 
@@ -124,7 +138,11 @@ class Naive:
 
     def _add_entity(self, entity: Entity) -> None:
         for lang, text in (("en", entity.name), *((n.lang, n.text) for n in entity.names)):
-            self._add(spellings(("name", entity.id), text, lang=lang, capitals=_short_capitals(text)))
+            capitals, folded = _short_capitals(text), tuple(words(text))
+            self._add(spellings(("name", entity.id), text, lang=lang, capitals=capitals))
+            for other in derived(folded, lang, entity.kind):
+                shouted = capitals if other[0] == folded[0] else other[0] in SHOUTED
+                self._add(spellings(("name", entity.id), shown(b" ".join(other)), lang=lang, capitals=shouted))
         for name in entity.mask:
             self._add(spellings(("mask", entity.id), name.text, lang=name.lang))
         for number, short in enumerate(entity.short):
@@ -156,7 +174,10 @@ class Naive:
         spots: dict[Owner, set[Spot]] = defaultdict(set)
         for part in fields:
             for number in range(len(part.words)):
-                for spelling, spot in self._at(part, number):
+                for spelling, spot in self._at(part, part.words, number):
+                    spots[spelling.owner].add(spot)
+            for number in part.parted:
+                for spelling, spot in self._over(part, number):
                     spots[spelling.owner].add(spot)
         return {(entity, *_placed(fields, spot), nested) for entity, spot, nested in self._resolved(spots)}
 
@@ -169,26 +190,41 @@ class Naive:
             for spelling in self._by_word.get(word[begin:end], ())
         ]
 
-    def _at(self, part: Field, number: int) -> Iterator[tuple[Spelling, Spot]]:
-        """Spellings whose first word is, but for affixes, a word of the text."""
-        word, place = part.words[number]
+    def _at(
+        self, part: Field, row: Sequence[tuple[bytes, int]], number: int, parted: int = -1
+    ) -> Iterator[tuple[Spelling, Spot]]:
+        """Spellings whose first word is, but for affixes, a word of the text; all of them lie over the parted word."""
+        word, place = row[number]
         for begin, end, spelling in self._cuts(word):
-            if begin and _LATIN_OR_DIGIT.match(spelling.words[0]):
-                continue  # a name in Latin letters takes nothing in front
+            if begin and (_LATIN_OR_DIGIT.match(spelling.words[0]) or parted >= 0):
+                continue  # a name in Latin letters takes nothing in front, nor does one that a line's end parts
             stop, suffix = place + end, word[end:]
             last = number + len(spelling.words) - 1
             if last > number:
-                following = [w for w, _ in part.words[number + 1 : last + 1]]
+                following = [w for w, _ in row[number + 1 : last + 1]]
                 if suffix or not _goes_on(following, spelling.words[1:]):
                     continue
-                ending, place_of_last = part.words[last]
+                ending, place_of_last = row[last]
                 stop, suffix = place_of_last + len(spelling.words[-1]), ending[len(spelling.words[-1]) :]
+            if parted >= 0:
+                if last < parted or spelling.marked:
+                    continue
+                stop += last == parted  # the byte of the break
             start = place + begin
             if _holds(part, spelling, word[:begin], suffix, start, stop):
                 if spelling.article and word[:begin].endswith(_ARTICLE):
                     start -= len(_ARTICLE)
                 stop += len(suffix) if spelling.star else 0
-                yield spelling, Spot(part.number, start, stop, number, last)
+                yield spelling, Spot(part.number, start, stop, number, last + (parted >= 0))
+
+    def _over(self, part: Field, number: int) -> Iterator[tuple[Spelling, Spot]]:
+        """Spellings that the end of a line parts behind this word: its two halves are taken for one word."""
+        (head, place), (tail, rest) = part.words[number : number + 2]
+        row = [*part.words[:number], (head + tail, place), *part.words[number + 2 :]]
+        for first in range(max(0, number - _MOST_WORDS), number + 1):
+            for spelling, spot in self._at(part, row, first, number):
+                if spot.start < rest - 1 < spot.end - 1:
+                    yield spelling, spot
 
     def _resolved(self, spots: dict[Owner, set[Spot]]) -> Iterator[tuple[str, Spot, bool]]:
         """(entity, spot, nested) of what masks and missing company leave, overlapping ones of an entity joined."""
@@ -241,15 +277,19 @@ def spellings(
         if not apart:
             continue
         letters = b"".join(apart)
-        forms = [apart] if star or exact or len(apart) == 1 or len(letters) < 6 else [apart, (letters,)]
+        forms = [apart]
+        if not star and not exact:
+            forms += [(letters,)] if len(apart) > 1 and len(letters) >= 6 else []
+            forms += faults(apart)
         for form in forms:
             if form in seen:
                 continue
             seen.add(form)
             article = not exact and form[0].startswith(_ARTICLE) and len(form[0]) >= 5
+            stem = (form[0][len(_ARTICLE) :], *form[1:]) if article else form
             yield Spelling(
                 owner=owner,
-                words=(form[0][len(_ARTICLE) :], *form[1:]) if article else form,
+                words=stem,
                 article=article,
                 long=len(apart) > 1 or len(letters) >= 4,
                 several=len(apart) > 1,
@@ -257,7 +297,8 @@ def spellings(
                 star=star,
                 exact=exact,
                 capitals=capitals,
-                unknown=text if UNKNOWN in letters else "",
+                unknown=text if UNKNOWN in b"".join(form) else "",
+                marked=marks(text, stem[0]) if len(apart) == 1 else (),
             )
 
 
@@ -287,6 +328,9 @@ def _holds(part: Field, spelling: Spelling, prefix: bytes, suffix: bytes, start:
         return False
     if spelling.unknown and whole.casefold() != normalize("NFC", spelling.unknown).casefold():
         return False
+    for place, letter, same in spelling.marked:
+        if (letter_at(part.letters, *part.original(start + place, start + place + 1)) == letter) is not same:
+            return False
     langs = {part.lang_at(start), spelling.lang} - {""}
     if (prefix or spelling.article) and not (
         (spelling.long or spelling.star)

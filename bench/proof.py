@@ -52,7 +52,9 @@ def made(files: Sequence[WatchlistFile], count: int) -> list[Article]:
 
     def piece() -> str:
         name: str = chance.choice(names).strip('*@#"')
-        name = chance.choice((name, name, name, name.upper(), name.lower(), name.replace(" ", "\u200c")))
+        broken = chance.randrange(1, max(2, len(name)))
+        torn = f"{name[:broken]}-\n{name[broken:]}"
+        name = chance.choice((name, name, name, name.upper(), name.lower(), name.replace(" ", "\u200c"), torn))
         return chance.choice(_BEFORE) + name + chance.choice(_BETWEEN) + chance.choice(_AFTER)
 
     moment = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Trying an edit on an archive of 200,000 articles: `monitor try` with three edits of the shipped watchlists.
 
-About 100 MB, for only the beginning of each text is stored; --letters 0 stores the whole texts, more than twice as much.
+They are about 100 MB, for only the beginning of each text is stored; --letters 0 stores the whole texts, twice as much.
 Each edit is a copy of one file. The database must be the same to the byte afterwards, or the script stops.
 """
 
