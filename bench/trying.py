@@ -45,8 +45,8 @@ def rule_more(text: str) -> str:
 
 EDITS: tuple[tuple[str, str, Callable[[str], str]], ...] = (
     ("one new name", "bases.yaml", one_name_more),
-    ("a rule widened by a word list", "agreements.yaml", rule_widened),
-    ("a new rule on a frequent entity", "bases.yaml", rule_more),
+    ("a rule widened by a word list", "diplomacy.yaml", rule_widened),
+    ("a new rule on a frequent entity", "security.yaml", rule_more),
 )
 
 

@@ -48,7 +48,7 @@ def test_a_watchlist_of_the_documents_works_beside_the_shipped_ones(source: str)
     """Each watchlist shown can be pasted into the folder: it is read, and its examples hold."""
     shown = read_watchlist("shown.yaml", source)
     shipped = SHIPPED.files
-    words = [file for file in shipped if not file.entities]
+    words = [file for file in shipped if not file.entities and not file.rules]
 
     assert [str(p) for p in cross_check((*shipped, shown))] == []
     assert [str(p) for p in compile_watchlists((*words, shown)).problems] == []
