@@ -1,6 +1,6 @@
 """The peers, run by the interpreter of an environment of their own; needs nothing of this project.
 
-python peers.py reader-add DB < URLS      python peers.py reader-update DB      python peers.py aho FOLDER
+python peers.py reader-add DB < URLS      python peers.py reader-update DB      python peers.py aho|hyper FOLDER
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 
 def add(path: str, urls: Iterable[str]) -> None:
@@ -31,25 +30,53 @@ def update(path: str) -> None:
     print(json.dumps({"articles": reader.get_entry_counts().total, "failed": failed}))
 
 
-def aho(folder: Path) -> None:
-    """str.translate and pyahocorasick over the texts of a folder, whole words only; answers each line of stdin."""
-    import ahocorasick  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-
+def race(folder: Path, searcher: Callable[[list[str]], Callable[[str], int]]) -> None:
+    """str.translate and a search for whole words over the texts of a folder; answers each line of stdin."""
     table = {int(code): to for code, to in json.loads((folder / "table.json").read_text()).items()}
     texts = json.loads((folder / "texts.json").read_text())
-    began = time.perf_counter()
-    automaton = ahocorasick.Automaton()
-    for number, name in enumerate(json.loads((folder / "names.json").read_text())):
-        folded = name.translate(table)
-        automaton.add_word(f" {' '.join(folded.split())} ", (number, len(folded)))
-    automaton.make_automaton()
-    print(json.dumps({"build": time.perf_counter() - began}), flush=True)
+    names = [" ".join(name.translate(table).split()) for name in json.loads((folder / "names.json").read_text())]
+    began = time.process_time()
+    try:
+        search = searcher(names)
+    except ImportError as error:
+        print(json.dumps({"missing": error.name}), flush=True)
+        return
+    print(json.dumps({"build": time.process_time() - began}), flush=True)
     for _ in sys.stdin:
-        began = time.perf_counter()
-        found: list[Any] = []
-        for text in texts:
-            found.extend(automaton.iter(f" {text.translate(table)} "))
-        print(json.dumps({"seconds": time.perf_counter() - began, "found": len(found)}), flush=True)
+        began = time.process_time()
+        found = sum(search(f" {text.translate(table)} ") for text in texts)
+        print(json.dumps({"seconds": time.process_time() - began, "found": found}), flush=True)
+
+
+def aho(names: list[str]) -> Callable[[str], int]:
+    """The automaton of pyahocorasick; what it gives are ends and names."""
+    import ahocorasick  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    automaton = ahocorasick.Automaton()
+    for number, name in enumerate(names):
+        automaton.add_word(f" {name} ", (number, len(name)))
+    automaton.make_automaton()
+    return lambda text: len(list(automaton.iter(text)))
+
+
+def hyper(names: list[str]) -> Callable[[str], int]:
+    """A database of literals of hyperscan, over UTF-8; what it gives are ends and names."""
+    import hyperscan  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    literals = [f" {name} ".encode() for name in names]
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(expressions=literals, ids=list(range(len(literals))), elements=len(literals), literal=True)
+    found: list[tuple[int, int]] = []
+
+    def met(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        found.append((number, end))
+
+    def search(text: str) -> int:
+        found.clear()
+        database.scan(text.encode("utf-8", "replace"), match_event_handler=met)
+        return len(found)
+
+    return search
 
 
 if __name__ == "__main__":
@@ -59,6 +86,8 @@ if __name__ == "__main__":
         case ["reader-update", path]:
             update(path)
         case ["aho", path]:
-            aho(Path(path))
+            race(Path(path), aho)
+        case ["hyper", path]:
+            race(Path(path), hyper)
         case _:
             sys.exit(__doc__)
