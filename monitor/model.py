@@ -61,16 +61,17 @@ class FeedState:
     failures: int = 0  # since the last good poll
     last_try: datetime | None = None
     last_ok: datetime | None = None
-    last_new: datetime | None = None
-    """When the feed last brought an article not seen before."""
+    last_new: datetime | None = None  # when it last brought an article not seen before
+    last_full: datetime | None = None  # when it last sent its whole body; once a day it is asked for that
+    failing_since: datetime | None = None  # the first failure since the last good poll
     last_error: str = ""  # one sentence, empty while all is well
     error_kind: str = ""
-    moved_to: str = ""
-    """Where a permanent redirect (301, 308) points; people's feeds.yaml is never rewritten."""
-    usual_new: float = 0.0
-    """Moving average of new items in a poll that brought any; the flood rule compares with it."""
-    identity: Literal["guid", "link"] = "guid"
-    """What tells items apart; "link" after a feed was seen to change its GUIDs at every fetch."""
+    moved_to: str = ""  # where a permanent redirect (301, 308) points; people's feeds.yaml is never rewritten
+    usual_new: float = 0.0  # moving average of new items in a poll that brought any, for the flood rule
+    identity: Literal["guid", "link"] = "guid"  # "link" once it was seen to change its GUIDs at every fetch
+    ahead: tuple[int, ...] = ()
+    """Per poll that brought dated news, newest last: seconds by which the newest date lay in the future."""
+    correction: int = 0  # seconds taken from its dates, because its clock label lies
     lease_until: datetime | None = None
     lease_owner: str = ""
 
@@ -79,8 +80,7 @@ class FeedState:
 class Fetched:
     """A body that has to be parsed. `body` is plain (decompressed) bytes within the size caps."""
 
-    url: str
-    """Address after redirects."""
+    url: str  # after redirects
     body: bytes
     body_hash: str
     content_type: str = ""
@@ -93,9 +93,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
-    """The server answered 304."""
+    """The server answered 304. Validators that it sent along replace those that were asked with (RFC 9110, 15.4.5)."""
 
+    etag: str = ""
+    last_modified: str = ""
     max_age: int | None = None
+    moved_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,7 @@ class Unchanged:
     etag: str = ""
     last_modified: str = ""
     max_age: int | None = None
+    moved_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +151,15 @@ class Article:
     id: str
     """20 hex digits: hash of feed id and item identity, never a number from the database."""
     feed: str
-    url: str = ""
-    """The raw link; empty, http or https."""
+    url: str = ""  # the raw link; empty, http or https
     title: str = ""
-    lead: str = ""
-    """First 60 words of `text`."""
+    lead: str = ""  # first 60 words of `text`
     text: str = ""
     """The body in plain text; a summary that it does not already contain stands in front."""
     lang: str = ""
     published: datetime | None = None
     published_raw: str = ""
-    seen: datetime
-    """When it was first seen; decides what is new."""
+    seen: datetime  # when it was first seen; decides what is new
     guid: str = ""
     authors: tuple[str, ...] = ()
     signature: tuple[int, ...] = ()
@@ -166,8 +167,7 @@ class Article:
     revision: str = ""
     """12 hex digits: hash of title and text. Dates and links never make a revision."""
     standing: Standing = "news"
-    source: str = ""
-    """Name of the outlet, for people."""
+    source: str = ""  # name of the outlet, for people
 
     @property
     def when(self) -> datetime:
@@ -218,10 +218,8 @@ class Hit:
     article: str
     revision: str
     watchlist: str
-    rule: str | None
-    """None for a plain mention hit."""
-    entity: str | None
-    """None for a rule hit."""
+    rule: str | None  # none for a plain mention hit
+    entity: str | None  # none for a rule hit
     rev: str
     """Revision of the watchlist that was in force: 12 hex digits of its source."""
     level: Level
@@ -291,10 +289,8 @@ class Desk:
     at: tuple[str, ...] = ("07:00",)
     """Local times "HH:MM"; each is a slot of the day."""
     days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    watchlists: tuple[str, ...] = ()
-    """Watchlist ids; empty means all."""
-    level: Level = "normal"
-    """The least urgent level that is mailed."""
+    watchlists: tuple[str, ...] = ()  # watchlist ids; empty means all
+    level: Level = "normal"  # the least urgent level that is mailed
     language: str = "en"
     empty: Literal["always", "weekdays", "never"] = "always"
     flash_to: tuple[str, ...] = ()
@@ -326,8 +322,7 @@ class StoryLine:
     """The hits of all articles of the story that the desk has not been given yet, the shown article's first."""
     sources: tuple[tuple[str, str], ...]
     """(source name, language) of every article of the story, the shown one first."""
-    also: tuple[str, ...] = ()
-    """Titles of other watchlists that it belongs to."""
+    also: tuple[str, ...] = ()  # titles of other watchlists that it belongs to
     updated: bool = False
     """The shown article is a later revision of one that was seen before."""
 
@@ -380,8 +375,7 @@ class Digest:
 class Message:
     """A digest in the form in which it is mailed to one recipient."""
 
-    key: str
-    """str(DigestKey)."""
+    key: str  # str(DigestKey)
     to: str
     sender: str
     subject: str

@@ -199,6 +199,16 @@ STEPS = (
 ) WITHOUT ROWID""",
         ),
     ),
+    Step(
+        name="m0003_feed_clocks",
+        statements=(
+            "ALTER TABLE feeds ADD COLUMN last_full TEXT",  # when it last sent its whole body
+            "ALTER TABLE feeds ADD COLUMN failing_since TEXT",  # first failure since the last good poll
+            # JSON list, newest last: seconds by which the newest date of a poll lay in the future
+            "ALTER TABLE feeds ADD COLUMN ahead TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE feeds ADD COLUMN correction INTEGER NOT NULL DEFAULT 0",  # seconds taken from its dates
+        ),
+    ),
 )
 
 
