@@ -7,7 +7,7 @@ but never end the watch, because a feed that is dropped after some errors is mis
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from monitor.model import Failed, Feed, FeedState, Fetched, FetchResult, NotModified, Unchanged
 
@@ -16,10 +16,12 @@ SHORTEST = 300
 LONGEST = 21_600
 """Seconds between two polls of a feed that brings none, and of one that fails."""
 DAY = 86_400
-"""The longest wait that a server may ask for, in seconds."""
+"""The longest wait that a server may ask for, in seconds; and the time after which a whole body is asked for."""
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""`next_due` of a feed that is gone: only a person, by name or by `--all`, makes it asked for again."""
 
 _GONE_CERTAIN = 3
-"""After this many 410 over a day a feed is looked at once a day; a person is told meanwhile."""
+"""After this many 410 over at least a day a feed is left alone; a person is told."""
 _SPREAD = 0.1
 """Share of the wait over which polls are spread, so that feeds which failed together do not come back together."""
 _MEMORY = 0.8
@@ -39,13 +41,12 @@ def next_state(
     if isinstance(result, Failed):
         return _failed(tried, result, now, jitter, feed)
     interval = _rhythm(state, new_items, feed)
-    asked = _asked(result, feed)
-    wait = max(interval, asked) if feed.every else max(interval, asked) * (1 + _SPREAD * jitter)
     return replace(
-        _validators(tried, result),
+        _validators(tried, result, now),
         interval=interval,
-        next_due=now + timedelta(seconds=min(wait, max(DAY, interval))),
+        next_due=now + timedelta(seconds=max(_spread(interval, jitter, feed), _asked(result, jitter, feed))),
         failures=0,
+        failing_since=None,
         last_ok=now,
         last_new=now if new_items else state.last_new,
         last_error="",
@@ -54,9 +55,24 @@ def next_state(
     )
 
 
+def asking(state: FeedState, now: datetime) -> FeedState:
+    """The state to ask with: without validators when no whole body came for a day.
+
+    A server that answers 304 whatever happens, or keeps one ETag for ever, would be silent without anybody knowing.
+    """
+    if state.last_full is not None and 0 <= (now - state.last_full).total_seconds() < DAY:
+        return state
+    return replace(state, etag="", last_modified="")
+
+
 def must_wait(state: FeedState, now: datetime) -> bool:
-    """Tell whether the server asked for a pause that is not over: even a poll of all feeds leaves this one alone."""
-    return state.error_kind in _ASKED_TO_WAIT and state.next_due is not None and state.next_due > now
+    """Tell whether the server asked for a pause that is not over: even a poll of all feeds leaves this one alone.
+
+    No pause is longer than a day: one that ends later was noted by a clock that has been set back since.
+    """
+    if state.error_kind not in _ASKED_TO_WAIT or state.next_due is None:
+        return False
+    return 0 < (state.next_due - now).total_seconds() <= DAY
 
 
 def _rhythm(state: FeedState, new_items: int, feed: Feed) -> int:
@@ -69,25 +85,33 @@ def _rhythm(state: FeedState, new_items: int, feed: Feed) -> int:
     return int(min(max(interval, SHORTEST), LONGEST))
 
 
-def _asked(result: Fetched | NotModified | Unchanged, feed: Feed) -> int:
-    """Seconds that the server asks for. Retry-After is a request; max-age a hint that a person's wish overrules."""
-    hint = 0 if feed.every else result.max_age or 0
-    request = result.retry_after or 0 if isinstance(result, Fetched) else 0
-    return min(max(hint, request), DAY)
+def _spread(interval: int, jitter: float, feed: Feed) -> float:
+    """The rhythm in seconds, spread by up to a tenth: upwards, but at the longest downwards."""
+    if feed.every:
+        return interval
+    wait = interval * (1 + _SPREAD * jitter)
+    return wait if wait <= LONGEST else LONGEST * (1 - _SPREAD * jitter)
 
 
-def _validators(state: FeedState, result: Fetched | NotModified | Unchanged) -> FeedState:
+def _asked(result: Fetched | NotModified | Unchanged, jitter: float, feed: Feed) -> float:
+    """Seconds that the server asks for, never undercut.
+
+    Retry-After is a request, good for a day; max-age a hint, good for the longest rhythm unless a person has a wish.
+    """
+    spread = 1 + _SPREAD * jitter
+    request = (result.retry_after or 0) * spread if isinstance(result, Fetched) else 0
+    hint = 0 if feed.every else (result.max_age or 0) * spread
+    return max(min(request, DAY), min(hint, LONGEST))
+
+
+def _validators(state: FeedState, result: Fetched | NotModified | Unchanged, now: datetime) -> FeedState:
+    moved = replace(state, moved_to=result.moved_to)
     if isinstance(result, NotModified):
-        return state
-    if isinstance(result, Unchanged):
-        return replace(state, etag=result.etag, last_modified=result.last_modified)
-    return replace(
-        state,
-        etag=result.etag,
-        last_modified=result.last_modified,
-        body_hash=result.body_hash,
-        moved_to=result.moved_to,
-    )
+        return replace(
+            moved, etag=result.etag or state.etag, last_modified=result.last_modified or state.last_modified
+        )
+    whole = replace(moved, etag=result.etag, last_modified=result.last_modified, last_full=now)
+    return replace(whole, body_hash=result.body_hash) if isinstance(result, Fetched) else whole
 
 
 def _usual(state: FeedState, new_items: int) -> float:
@@ -99,20 +123,34 @@ def _usual(state: FeedState, new_items: int) -> float:
 
 
 def _failed(state: FeedState, result: Failed, now: datetime, jitter: float, feed: Feed) -> FeedState:
-    failures = state.failures + 1
-    wait = _patience(result, failures, feed.every * 60 or state.interval)
-    wait *= 1 - _SPREAD * jitter
-    wait = max(wait, min(result.retry_after or 0, DAY) * (1 + _SPREAD * jitter))
+    goes_on = state.failures > 0 and (result.kind != "gone" or state.error_kind == "gone")  # 410 is counted alone
     failed = replace(
         state,
-        next_due=now + timedelta(seconds=min(wait, max(DAY, feed.every * 60))),
-        failures=failures,
+        failures=state.failures + 1 if goes_on else 1,
+        failing_since=state.failing_since if goes_on and state.failing_since else now,
         last_error=result.message,
         error_kind=result.kind,
     )
+    failed = replace(failed, next_due=_next_try(failed, result, now, jitter, feed))
     if result.kind == "empty":  # the next poll asks for the whole document
         return replace(failed, etag="", last_modified="", body_hash="")
     return failed
+
+
+def _next_try(state: FeedState, result: Failed, now: datetime, jitter: float, feed: Feed) -> datetime:
+    """When to try again; `state` counts this failure already."""
+    if _is_gone(state, now):
+        return NEVER
+    wait = _patience(result, state.failures, feed.every * 60 or state.interval) * (1 - _SPREAD * jitter)
+    wait = max(wait, min(result.retry_after or 0, DAY) * (1 + _SPREAD * jitter))
+    return now + timedelta(seconds=min(wait, max(DAY, feed.every * 60)))
+
+
+def _is_gone(state: FeedState, now: datetime) -> bool:
+    """Whether 410 (RFC 9110, 15.5.11: likely for good) is no slip: heard three times, and over a day."""
+    if state.error_kind != "gone" or state.failures < _GONE_CERTAIN or state.failing_since is None:
+        return False
+    return (now - state.failing_since).total_seconds() >= DAY
 
 
 def _patience(result: Failed, failures: int, interval: float) -> float:
@@ -120,6 +158,6 @@ def _patience(result: Failed, failures: int, interval: float) -> float:
     if result.kind == "http-401":
         return DAY  # only a person can help
     if result.kind == "gone":
-        return DAY if failures >= _GONE_CERTAIN else DAY / _GONE_CERTAIN
+        return DAY / 2
     # 2**10 intervals of five minutes are far over the longest wait; a larger power would only overflow
     return min(max(interval, SHORTEST) * 2.0 ** min(failures, 10), max(LONGEST, interval))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.model import Failed, Feed, FeedState, Fetched, FetchResult, NotModified, Unchanged
-from monitor.schedule import DAY, LONGEST, SHORTEST, must_wait, next_state
+from monitor.schedule import DAY, LONGEST, NEVER, SHORTEST, asking, must_wait, next_state
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FEED = Feed(id="f", url="https://a.example/feed")
@@ -83,6 +83,20 @@ def test_servers_are_obeyed() -> None:
     assert wait(after(replace(DEAD, kind="http-503", retry_after=10**9))) == DAY
 
 
+def test_a_hint_is_good_for_six_hours() -> None:
+    """Cache-Control for a day or a year does not keep a feed away for longer than the slowest rhythm."""
+    assert wait(after(NotModified(max_age=DAY))) == LONGEST
+    assert wait(after(NotModified(max_age=DAY), jitter=1.0)) == LONGEST
+
+
+def test_the_rhythm_stays_within_its_bounds() -> None:
+    """Whatever chance adds, a feed without a wish and without a request is asked between 5 minutes and 6 hours."""
+    slow, fast = replace(OLD, interval=LONGEST), replace(OLD, interval=SHORTEST)
+    for chance in (0.0, 0.5, 1.0):
+        assert 0.9 * LONGEST <= wait(after(BODY, slow, jitter=chance)) <= LONGEST
+        assert SHORTEST <= wait(after(BODY, fast, new=1, jitter=chance)) <= 1.1 * SHORTEST
+
+
 def test_failures_wait_longer_and_never_end() -> None:
     """Each failure doubles the wait up to six hours; the thousandth still has a next time."""
     state, waits = OLD, []
@@ -124,14 +138,70 @@ def test_validators_follow_the_kind_of_success() -> None:
     assert (empty.etag, empty.last_modified, empty.body_hash) == ("", "", "")
 
 
-def test_a_feed_that_is_gone_is_looked_at_daily() -> None:
-    """Three times over a day a 410 is taken for a mistake, then the feed is asked once a day."""
-    gone = Failed(kind="gone", message="is gone for good", status=410)
-    first = after(gone)
-    second = after(gone, first)
-    third = after(gone, second)
+def test_a_304_may_bring_new_validators() -> None:
+    """What a 304 says of ETag and date is kept (RFC 9110 section 15.4.5), the other one stays."""
+    told = after(NotModified(etag='"9"'))
 
-    assert [wait(s) for s in (first, second, third)] == [DAY / 3, DAY / 3, DAY]
+    assert (told.etag, told.last_modified, told.body_hash) == ('"9"', "yesterday", "aa")
+
+
+@pytest.mark.parametrize("result", [BODY, NotModified(), Unchanged()])
+def test_a_move_is_told_as_long_as_it_is_seen(result: Fetched | NotModified | Unchanged) -> None:
+    """A permanent redirect is noted whatever follows it, and forgotten when the old address answers again."""
+    moved = after(replace(result, moved_to="https://b.example/feed"))
+
+    assert moved.moved_to == "https://b.example/feed"
+    assert after(DEAD, moved).moved_to == "https://b.example/feed"
+    assert after(result, moved).moved_to == ""
+
+
+def test_once_a_day_the_whole_body_is_asked_for() -> None:
+    """Validators are used for a day after the last whole body; a clock set back does not prolong the day."""
+    whole = after(BODY)
+
+    assert asking(whole, NOW + timedelta(hours=23)) == whole
+    assert asking(at(23, NotModified(), whole), NOW + timedelta(hours=24)).etag == ""
+    assert asking(at(23, Unchanged(etag='"2"'), whole), NOW + timedelta(hours=24)).etag == '"2"'
+    assert asking(whole, NOW - timedelta(hours=1)).last_modified == ""
+    assert asking(whole, NOW + timedelta(days=2)).body_hash == "bb"
+
+
+GONE = Failed(kind="gone", message="is gone for good", status=410)
+
+
+def at(hours: float, result: FetchResult, state: FeedState) -> FeedState:
+    """The state after a poll so many hours later."""
+    return next_state(state, result, now=NOW + timedelta(hours=hours), new_items=0, jitter=0.0, feed=FEED)
+
+
+def test_a_feed_that_is_gone_is_left_alone() -> None:
+    """A 410 heard three times over a day ends the asking; what comes with a poll by hand starts it again."""
+    first = after(GONE)
+    second = at(12, GONE, first)
+    third = at(24, GONE, second)
+
+    assert wait(first) == DAY / 2
+    assert third.next_due == NEVER
+    assert (third.failures, third.failing_since, third.error_kind) == (3, NOW, "gone")
+    again = at(30, BODY, third)
+    assert again.next_due == NOW + timedelta(hours=30, seconds=1800)
+    assert again.failing_since is None
+
+
+def test_a_410_by_mistake_ends_nothing() -> None:
+    """Three within an hour, or between other failures, are no proof that a feed is gone."""
+    hasty = at(0.2, GONE, at(0.1, GONE, after(GONE)))
+    mixed = at(48, GONE, at(24, DEAD, at(12, GONE, after(GONE))))
+
+    assert hasty.next_due == NOW + timedelta(hours=12.2)
+    assert (mixed.next_due, mixed.failures) == (NOW + timedelta(hours=60), 1)
+
+
+def test_since_when_a_feed_fails() -> None:
+    """The first of a row of failures is remembered until the feed is read again."""
+    assert at(5, replace(DEAD, kind="timeout"), after(DEAD)).failing_since == NOW
+    assert at(6, NotModified(), at(5, DEAD, after(DEAD))).failing_since is None
+    assert at(7, DEAD, at(6, BODY, after(DEAD))).failing_since == NOW + timedelta(hours=7)
 
 
 def test_a_missing_login_is_tried_daily() -> None:
@@ -161,3 +231,4 @@ def test_a_pause_that_was_asked_for_holds_for_every_poll() -> None:
     assert must_wait(asked, NOW)
     assert not must_wait(asked, NOW + timedelta(days=1))
     assert not must_wait(after(DEAD), NOW)
+    assert not must_wait(asked, NOW - timedelta(days=300))

@@ -308,7 +308,8 @@ class _Run:
             return None
         asked = trip.state.etag or trip.state.last_modified
         if status == HTTPStatus.NO_CONTENT or (status == HTTPStatus.NOT_MODIFIED and asked):
-            return NotModified(max_age=age)
+            etag, modified = _text(headers, b"etag"), _text(headers, b"last-modified")
+            return NotModified(etag=etag, last_modified=modified, max_age=age, moved_to=trip.moved_to)
         if status in _TOO_MANY and trip.place.host not in self._limits.hosts:
             self._fetcher.pauses.note(trip.place.host, trip.feed.id, wait)
         if status != HTTPStatus.OK:
@@ -339,7 +340,7 @@ class _Run:
         seal = blake2b(plain, digest_size=8).hexdigest()
         etag, modified = _text(headers, b"etag"), _text(headers, b"last-modified")
         if seal == trip.state.body_hash:
-            return Unchanged(etag=etag, last_modified=modified)
+            return Unchanged(etag=etag, last_modified=modified, moved_to=trip.moved_to)
         return Fetched(
             url=trip.place.url,
             body=plain,

@@ -63,16 +63,21 @@ def claim(
     only: Collection[str] | None,
     every: bool,
 ) -> list[FeedState]:
-    """Lease feeds in one statement. A feed under a lease that runs is left alone, whoever holds it."""
+    """Lease feeds in one statement. A feed under a lease that runs is left alone, whoever holds it.
+
+    What was tried in the future was noted by a clock that has been set back since: it is due, its lease means nothing.
+    """
     chosen = "wanted = 1" if only is None else "id IN (SELECT value FROM json_each(:only))"
-    due = "1" if every else "(next_due IS NULL OR next_due <= :now)"
+    due = "1" if every else "(next_due IS NULL OR next_due <= :now OR last_try > :longest)"
+    free = "(lease_until IS NULL OR lease_until <= :now OR lease_until > :longest)"
     rows = db.execute(
         "UPDATE feeds SET lease_until = :until, lease_owner = :owner WHERE id IN ("
-        f" SELECT id FROM feeds WHERE url <> '' AND {chosen} AND {due} AND (lease_until IS NULL OR lease_until <= :now)"
+        f" SELECT id FROM feeds WHERE url <> '' AND {chosen} AND {due} AND {free}"
         f" ORDER BY next_due, id LIMIT :limit) RETURNING {STATE_COLUMNS}",
         {
             "until": iso(now + timedelta(seconds=lease)),
             "owner": owner,
+            "longest": iso(now + timedelta(seconds=2 * lease)),
             "now": iso(now),
             "limit": limit,
             "only": compact(list(only or ())),
