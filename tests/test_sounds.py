@@ -6,6 +6,8 @@ import pytest
 from engine import compiled, named
 
 from monitor.match import Matcher
+from monitor.text import fold_batch
+from monitor.text.sound import skeleton
 
 NAMES = """\
 entities:
@@ -59,3 +61,15 @@ def test_found(names: Matcher, text: str, entity: str) -> None:
 def test_not_found(names: Matcher, text: str) -> None:
     """Other consonants, small letters, a sign between the words, one short word, a translated name: no mention."""
     assert named(names, f"Yesterday {text} was named.") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Khatib Shah", "Falih ", "Ghazali dhu", "Sahhaf", "khh hkh", "h", "Muslih al-Hakim", "خامنه"]
+)
+def test_short_and_long_texts_sound_alike(name: str) -> None:
+    """The consonants of a name are the same alone and in a long text, though they are found in two ways."""
+    folded = fold_batch([name])[0][1:-1]
+    padding = b" xyz" * 40
+    assert (
+        skeleton(padding + folded + padding) == skeleton(padding + b" ")[:-1] + skeleton(folded) + skeleton(padding)[1:]
+    )

@@ -33,6 +33,7 @@ def written(name: str, lang: str, kind: str) -> list[str]:
         ("Kurdistan Workers' Party", "en", "armed-group", "workers party of kurdistan"),
         ("Patriotic Union of Kurdistan", "en", "party", "kurdistan patriotic union"),
         ("US Central Command", "en", "state-organ", "united states central command"),
+        ("یەکێتیی نیشتمانیی کوردستان", "ckb", "party", "يهكيتي نيشتماني كوردستان"),
         ("Erbil Havalimanı", "tr", "facility", "erbil uluslararasi havaalani"),
     ],
 )

@@ -47,9 +47,16 @@ def _before_h(pairs: list[str]) -> Array:
 
 
 _SHORT = 100
-"""Below so many bytes, as in the names of a compilation, an expression is three times as quick as numpy."""
+"""Below so many bytes, as in the names of a compilation, plain replacing is quicker than numpy."""
 _DOUBLED = re.compile(rb"([^" + re.escape(bytes([SEGMENT])) + rb"])\1+", re.DOTALL)
 _COLOURED, _SWALLOWED = _before_h(_DATA["coloured"]), _before_h(_DATA["swallowed"])
+
+_HEARD = (
+    *((bytes((_code(pair[0]), _H)), bytes((_code(pair[0]), _SILENT))) for pair in _DATA["coloured"]),
+    *((bytes((_code(pair[0]), _H)), bytes((_SILENT, _H))) for pair in _DATA["swallowed"]),
+    *((bytes((_H, end)), bytes((_SILENT, end))) for end in (SPACE, SEGMENT)),
+)
+"""The same for short texts: letters as written, and as heard."""
 
 
 def skeleton(data: bytes) -> bytes:
@@ -81,6 +88,10 @@ def heard(data: bytes) -> tuple[bytes, memoryview]:
 def _voiced(data: bytes) -> bytes:
     """The text with every h that only colours its neighbour, and every k that it swallows, made silent."""
     if data.find(_H, 1) < 0:  # most short names of a compilation
+        return data
+    if len(data) < _SHORT:
+        for written, heard in _HEARD:
+            data = data.replace(written, heard)
         return data
     codes = np.frombuffer(data, dtype=np.uint8)
     h = np.flatnonzero(codes == _H)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ LEAST_REST = 4
 
 LEAST_STEM = 4
 """Letters that remain of a word whose article is dropped."""
+
+LEAST_ALONE = 6
+"""Letters of a single word that may lose a double letter."""
 
 _STEPS = 2
 """Changes of one name: "Turkey's Defence Ministry" is two away from "Turkish Ministry of Defense"."""
@@ -79,6 +83,10 @@ _OPTIONAL = {
     for lang in row["languages"]
     for word in row["words"]
 }
+_DOUBLED = {
+    lang: (words(row["inside"])[0], words(row["ending"])[0]) for row in _DATA["doubled"] for lang in row["languages"]
+}
+"""By language: the letter that is double or not anywhere, and the one that is at the end of a joined word."""
 _GLUED = {lang: words(row["article"])[0] for row in _DATA["article"] for lang in row["languages"]}
 
 
@@ -95,6 +103,8 @@ def spellings(name: Tokens, lang: str, kind: str) -> list[Tokens]:
         found.update(dict.fromkeys(latest))
         if not latest or len(found) > _MOST:
             break
+    if lang in _DOUBLED:
+        found.update(dict.fromkeys(s for one in list(found) for s in _doubled(one, lang, kind)))
     return list(found)[1 : _MOST + 1]
 
 
@@ -154,6 +164,22 @@ def _bare(name: Tokens, lang: str) -> Iterator[Tokens]:
     last = name[-1]
     if article and last.startswith(article) and len(last) >= len(article) + LEAST_STEM:
         yield (*name[:-1], last[len(article) :])
+
+
+def _doubled(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
+    """Every choice between single and double letters where hands differ; none for a short word alone."""
+    inside, ending = _DOUBLED[lang]
+    if not _enough(name) or (len(name) == 1 and len(name[0]) < LEAST_ALONE):
+        return
+    joins = kind != "person"  # what joins two words is never in a name of two people's names
+    choices = [[w, w.replace(inside * 2, inside)] for w in name]
+    for word in (found for place, found in enumerate(choices) if joins and place < len(name) - 1):
+        for one in tuple(word):
+            if one.endswith(ending) and len(one) > LEAST_STEM:
+                word.append(one[: -len(ending)] if one.endswith(ending * 2) else one + ending)
+    if len(name) > 1 and choices[-1][0].endswith(ending * 2):
+        choices[-1] += [w[: -len(ending)] for w in choices[-1]]
+    yield from itertools.islice(itertools.product(*(dict.fromkeys(c) for c in choices)), _MOST)
 
 
 def _enough(rest: Sequence[bytes]) -> bool:
