@@ -8,10 +8,11 @@ only rules differ, these are matched by matchers that look for nothing but what 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from monitor.match.compile import compile_query
 from monitor.match.matcher import BATCH, Matcher, Watch, allowed
@@ -23,15 +24,21 @@ from monitor.model import Article, Feed, Level
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.parse import parse
-from monitor.watchlists import WatchlistFile
+from monitor.watchlists import Mark, WatchlistFile
 
 Key = tuple[str, str | None, str | None]
 """(watchlist, rule or None, entity or None)."""
 
-_Spelling = tuple[bytes, Leaf, Use]
-_Sound = tuple[bytes, str, Sounding]
+_Facts = tuple[Any, ...]
+_Spelling = tuple[bytes, Leaf, _Facts]
+"""Pattern, leaf, and what else is known of the use."""
+_Sound = tuple[bytes, str, _Facts]
 _Structure = frozenset[tuple[Leaf, frozenset[Leaf], int | None]]
 _T = TypeVar("_T")
+
+_of_use: Callable[[Use], _Facts] = attrgetter(*[f.name for f in fields(Use)][1:])
+_of_sounding: Callable[[Sounding], _Facts] = attrgetter(*[f.name for f in fields(Sounding)][1:])
+"""All but the number of the leaf, which comes first: a tenth of the time that a copy with another number takes."""
 
 
 Clauses = tuple[frozenset[int], ...]
@@ -80,12 +87,14 @@ class Difference:
         return found
 
 
-def difference(old: Matcher, new: Matcher) -> Difference:
-    """Compare two matchers."""
+def difference(old: Matcher, new: Matcher, *, names: bool = True) -> Difference:
+    """Compare two matchers; `names` False says that both were made of some rules, of the same entities and words."""
     sides = before, after = _Side(old), _Side(new)
-    spellings, sounds = before.spellings ^ after.spellings, before.sounds ^ after.sounds
-    reorganised = _unlike(before.structures, after.structures)
-    texts, levels = _unlike(before.rules, after.rules), _unlike(before.levels, after.levels)
+    spellings = before.spellings ^ after.spellings if names else set()
+    sounds = before.sounds ^ after.sounds if names else set()
+    reorganised = _unlike(before.structures, after.structures) if names else set()
+    texts = _unlike(before.rules, after.rules)
+    levels = {key for key in _unlike(before.levels, after.levels) if names or key[1]}
     moved = {key[2] for key in levels if key[2] and not (key in before.levels and key in after.levels)}
     leaves = {leaf for _, leaf, _ in spellings}
     renamed = {leaf.name for leaf in leaves if leaf.kind in {"entity", "short", "mask"}}
@@ -120,8 +129,8 @@ class _Seeking:
 
     def differing(self, spellings: Iterable[_Spelling], sounds: Iterable[_Sound]) -> None:
         """Any of these that one side has and the other has not."""
-        self._spellings |= {(pattern, use) for pattern, _, use in spellings}
-        self._sounds |= {(pattern, row) for pattern, _, row in sounds}
+        self._spellings |= {(pattern, Use(0, *facts)) for pattern, _, facts in spellings}
+        self._sounds |= {(pattern, Sounding(0, *facts)) for pattern, _, facts in sounds}
         self._needs.add((frozenset({0}),))
 
     def add(self, side: _Side, clauses: Sequence[frozenset[Leaf]]) -> None:
@@ -130,14 +139,14 @@ class _Seeking:
             return
         leaves = frozenset().union(*clauses)
         names = {leaf.name for leaf in leaves if leaf.kind == "entity"}
-        for pattern, leaf, use in side.spellings:
+        for pattern, leaf, facts in side.spellings:
             if leaf in leaves:
-                self._spellings.add((pattern, replace(use, leaf=self._number(leaf))))
+                self._spellings.add((pattern, Use(self._number(leaf), *facts)))
             elif leaf.kind == "short" and leaf.name in names:
-                self._spellings.add((pattern, replace(use, leaf=self._number(Leaf("entity", leaf.name)))))
-        for pattern, name, row in side.sounds:
+                self._spellings.add((pattern, Use(self._number(Leaf("entity", leaf.name)), *facts)))
+        for pattern, name, facts in side.sounds:
             if name in names:
-                self._sounds.add((pattern, replace(row, leaf=self._number(Leaf("entity", name)))))
+                self._sounds.add((pattern, Sounding(self._number(Leaf("entity", name)), *facts)))
         self._needs.add(tuple(frozenset(map(self._number, clause)) for clause in clauses))
 
     def done(self) -> Sought:
@@ -146,6 +155,54 @@ class _Seeking:
 
     def _number(self, leaf: Leaf) -> int:
         return self._numbers.setdefault(leaf, len(self._numbers) + 1)
+
+
+def rules_alone(old: Sequence[WatchlistFile], new: Sequence[WatchlistFile]) -> frozenset[Key] | None:
+    """The rules that differ, when nothing else does but places in the files; else None."""
+    before, after = {f.id: f for f in old}, {f.id: f for f in new}
+    if before.keys() != after.keys():
+        return None
+    changed: set[Key] = set()
+    for name, one in before.items():
+        other = after[name]
+        if one.source != other.source:
+            watched = [(f.level, _plain(f.entities), _plain(f.words)) for f in (one, other)]
+            if watched[0] != watched[1]:
+                return None
+            rules: list[dict[Key, object]] = [{(name, r.id, None): _plain(r) for r in f.rules} for f in (one, other)]
+            changed |= _unlike(*rules)
+    return frozenset(changed)
+
+
+def _plain(value: Any) -> Any:
+    """The same without the places at which it was written."""
+    if isinstance(value, Mark):
+        return None
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if is_dataclass(value):
+        return tuple(_plain(getattr(value, f.name)) for f in fields(value))
+    return value
+
+
+def named_by(
+    files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]
+) -> tuple[WatchlistFile, ...]:
+    """The files with these rules alone, and with the entities and words that they name: little to hand to a child."""
+    matcher = only(files, feeds, rules)
+    entities = {entity.id for _, entity in matcher.owners.values()}
+    words = {leaf.name for leaf in matcher.vocabulary.leaves if leaf.kind == "word"}
+    return tuple(
+        replace(
+            file,
+            source="",
+            entities=tuple(e for e in file.entities if e.id in entities),
+            words=tuple(w for w in file.words if w.id in words),
+            rules=tuple(r for r in file.rules if (file.id, r.id, None) in rules),
+            examples=(),
+        )
+        for file in files
+    )
 
 
 def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]) -> Matcher:
@@ -186,12 +243,12 @@ class _Side:
     def __init__(self, matcher: Matcher) -> None:
         names = self._names = matcher.vocabulary.leaves
         self.spellings: set[_Spelling] = {
-            (pattern, names[use.leaf], replace(use, leaf=0))
+            (pattern, names[use.leaf], _of_use(use))
             for pattern, uses in matcher.vocabulary.uses.items()
             for use in uses
         }
         self.sounds: set[_Sound] = {
-            (pattern, names[row.leaf].name, replace(row, leaf=0)) for pattern, row in matcher.sounds.rows()
+            (pattern, names[row.leaf].name, _of_sounding(row)) for pattern, row in matcher.sounds.rows()
         }
         self.structures = {names[n].name: _structure(watched, names) for n, watched in matcher.watched.items()}
         self.rules: dict[Key, object] = {}

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 from monitor.digest import Fresh
 from monitor.errors import ConfigError, Problem, UsageError
 from monitor.match import Matcher, compile_watchlists
-from monitor.match.difference import Difference, Key, difference, fired, only
-from monitor.model import LEVELS, Article, Desk, Digest, DigestKey, Evidence, Hit, Level, Stored
+from monitor.match.difference import Difference, Key, difference, fired, named_by, only, rules_alone
+from monitor.model import LEVELS, Article, Desk, Digest, DigestKey, Evidence, Feed, Hit, Level, Stored
 from monitor.ports import Clock, Store
 from monitor.service.edit import DESKS, FEEDS, InForce, Sources
 from monitor.service.mail import FIRST_DAY, Post
@@ -203,9 +203,9 @@ class Trial:
     def run(self, edit: Edited, since: datetime | None, progress: Callable[[int, int], None] | None = None) -> Outcome:
         """Try it on every stored article not older than `since`. Raises TemporaryError when a child was lost twice."""
         now = self.clock()
-        differs = difference(edit.old.matcher, edit.new.matcher)
+        differs = compared(edit)
         earliest = min((self.post.since(desk, now) for desk in edit.new.desks), default=now)
-        sides = Recipe.of(edit.old), Recipe.of(edit.new)
+        sides = [_part(force, differs) for force in (edit.old, edit.new)]
         ends = self.store.pieces(since, 0, SIZE) or [0]
         jobs = [(*sides, differs, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
         found = []
@@ -326,17 +326,39 @@ def _newest(found: Sequence[Tried]) -> dict[tuple[Key, bool], tuple[Sample, ...]
     return {key: tuple(samples[:SAMPLES]) for key, samples in newest.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rules and what they name: mentions are the same on both sides, so that a child needs no more."""
+
+    files: tuple[WatchlistFile, ...]
+    feeds: tuple[Feed, ...]
+    rules: frozenset[Key]
+
+
+def _part(force: InForce, differs: Difference) -> Recipe | _Part:
+    """What a child needs of the watchlists."""
+    if differs.named:
+        return Recipe.of(force)
+    return _Part(named_by(force.files, force.feeds, differs.rules), tuple(force.feeds), differs.rules)
+
+
+def compared(edit: Edited) -> Difference:
+    """What differs; where it is rules alone, only these are compiled, for all watchlists take seconds."""
+    old, new = edit.old, edit.new
+    rules = rules_alone(old.files, new.files) if tuple(old.feeds) == tuple(new.feeds) else None
+    if rules is None:
+        return difference(old.matcher, new.matcher)
+    return difference(only(old.files, old.feeds, rules), only(new.files, new.feeds, rules), names=False)
+
+
 @lru_cache(maxsize=2)
-def _side(recipe: Recipe, rules: frozenset[Key], named: bool) -> Matcher:  # noqa: FBT001  # a key of the cache
-    """What can tell the difference: the whole matcher when mentions differ, else one of the rules that do."""
-    if named:
-        return matcher_of(recipe)
-    return only([read_watchlist(name, source) for name, source in recipe.sources], recipe.feeds, rules)
+def _side(part: Recipe | _Part) -> Matcher:
+    return matcher_of(part) if isinstance(part, Recipe) else only(part.files, part.feeds, part.rules)
 
 
 def try_piece(
-    old: Recipe,
-    new: Recipe,
+    old: Recipe | _Part,
+    new: Recipe | _Part,
     differs: Difference,
     reading: Reading,
     recent: datetime,
@@ -353,7 +375,7 @@ def try_piece(
         touched = [s.article for s in store.articles([a.id for a in touched])]
     account = _Account()
     if touched:
-        sides = [_side(recipe, differs.rules, differs.named) for recipe in (old, new)]
+        sides = [_side(old), _side(new)]
         before, now = (fired(side, touched, differs.rules, named=differs.named) for side in sides)
         for article, was, is_ in zip(touched, before, now, strict=True):
             account.add(article.id, was, is_)
