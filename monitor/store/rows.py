@@ -38,7 +38,8 @@ ARTICLE_COLUMNS = (
 HIT_COLUMNS = "article, revision, watchlist, rule, entity, rev, level, lookback, evidence"
 STATE_COLUMNS = (
     "id, next_due, interval, etag, last_modified, body_hash, failures, last_try, last_ok, last_new, last_error,"
-    " error_kind, moved_to, usual_new, identity, lease_until, lease_owner, last_full, failing_since, ahead, correction"
+    " error_kind, moved_to, usual_new, identity, lease_until, lease_owner, last_full, failing_since, ahead,"
+    " correction, page_note"
 )
 
 
@@ -170,7 +171,7 @@ def state_row(state: FeedState) -> Row:
         state.failures, iso_or_none(state.last_try), iso_or_none(state.last_ok), iso_or_none(state.last_new),
         state.last_error, state.error_kind, state.moved_to, state.usual_new, state.identity,
         iso_or_none(state.lease_until), state.lease_owner, iso_or_none(state.last_full),
-        iso_or_none(state.failing_since), compact(state.ahead), state.correction,
+        iso_or_none(state.failing_since), compact(state.ahead), state.correction, state.page_note,
     )  # fmt: skip
 
 
@@ -178,14 +179,14 @@ def state_of(row: Row) -> FeedState:
     """The feed state of a row of STATE_COLUMNS."""
     (feed, next_due, interval, etag, last_modified, body_hash, failures, last_try, last_ok, last_new, last_error,
      error_kind, moved_to, usual_new, identity, lease_until, lease_owner, last_full, failing_since, ahead,
-     correction) = row  # fmt: skip
+     correction, page_note) = row  # fmt: skip
     return FeedState(
         feed=feed, next_due=_instant_or_none(next_due), interval=interval, etag=etag, last_modified=last_modified,
         body_hash=body_hash, failures=failures, last_try=_instant_or_none(last_try), last_ok=_instant_or_none(last_ok),
         last_new=_instant_or_none(last_new), last_error=last_error, error_kind=error_kind, moved_to=moved_to,
         usual_new=usual_new, identity=identity, lease_until=_instant_or_none(lease_until), lease_owner=lease_owner,
         last_full=_instant_or_none(last_full), failing_since=_instant_or_none(failing_since),
-        ahead=() if ahead == "[]" else tuple(json.loads(ahead)), correction=correction,
+        ahead=() if ahead == "[]" else tuple(json.loads(ahead)), correction=correction, page_note=page_note,
     )  # fmt: skip
 
 

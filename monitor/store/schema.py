@@ -209,6 +209,13 @@ STEPS = (
             "ALTER TABLE feeds ADD COLUMN correction INTEGER NOT NULL DEFAULT 0",  # seconds taken from its dates
         ),
     ),
+    Step(
+        name="m0004_feed_pages",
+        statements=(
+            # one sentence: why texts of pages are missing
+            "ALTER TABLE feeds ADD COLUMN page_note TEXT NOT NULL DEFAULT ''",
+        ),
+    ),
 )
 
 
