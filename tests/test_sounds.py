@@ -56,6 +56,7 @@ def test_found(names: Matcher, text: str, entity: str) -> None:
         "Bashir base",
         "Democrat Union Party",
         "Besa Camp",
+        "Bashiqabis",
     ],
 )
 def test_not_found(names: Matcher, text: str) -> None:

@@ -53,7 +53,8 @@ class Sounding:
     whole: bytes
     words: int
     """How many, articles left out."""
-    consonants: int
+    joined: bool
+    """Whether it is also looked for as one word. One with a head word is not: "Kandil Dağı" sounds like Kandil'deki."""
 
 
 class Sounds:
@@ -64,8 +65,9 @@ class Sounds:
         found: dict[bytes, list[Sounding]] = {}
         for leaf, lang, tokens in _confirmed(names):
             bare = [t for t in tokens if not _is_article(t)]
-            name = Sounding(leaf, lang, b"".join(bare), b"".join(tokens), len(bare), _consonants(bare))
-            for pattern in _patterns(bare):
+            joined = _may_be_joined(bare)
+            name = Sounding(leaf, lang, b"".join(bare), b"".join(tokens), len(bare), joined)
+            for pattern in _patterns(bare, joined=joined):
                 rows = found.setdefault(pattern, [])
                 if name not in rows:
                     rows.append(name)
@@ -147,6 +149,10 @@ def _long_enough(tokens: Sequence[bytes]) -> bool:
     return count >= (LEAST_TOGETHER if len(bare) > 1 else LEAST_ALONE)
 
 
+def _may_be_joined(bare: Sequence[bytes]) -> bool:
+    return by_sound.is_latin(bare[0]) and _consonants(bare) >= LEAST_JOINED and by_sound.HEADS.isdisjoint(bare)
+
+
 def _consonants(bare: Sequence[bytes]) -> int:
     return sum(len(_heard(t)) for t in bare)
 
@@ -169,9 +175,11 @@ def _stem(token: bytes) -> bytes:
     return token[2:] if token.startswith(_AL) and len(token) > 4 else token
 
 
-def _patterns(bare: Sequence[bytes]) -> set[bytes]:
+def _patterns(bare: Sequence[bytes], *, joined: bool) -> set[bytes]:
     """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
-    between = (b" ", b" l ", b" l", b"l ", b"l", b"") if len(bare) <= 3 else (b" ", b" l ", b" l")
+    between = [b" ", b" l ", b" l"]
+    if len(bare) <= 3:
+        between += [b"l ", b"l", b""] if joined else [b"l "]
     first, *others = [_heard(_stem(t)) for t in bare]
     found = {b" " + first, b" l" + first}
     for part in others:
@@ -201,7 +209,7 @@ def _cuts(said: bytes, after: int, name: Sounding) -> tuple[int, ...]:
     if len(tokens) > 2 * _MOST_WORDS or any(len(t) == 1 for t in tokens):
         return ()
     bare = [t for t in tokens if not _is_article(t)]
-    if len(bare) != name.words and (not by_sound.is_latin(name.bare) or name.consonants < LEAST_JOINED):
+    if len(bare) != name.words and not name.joined:
         return ()
     wanted = {name.bare, name.whole}
     ending = tokens[-1]
