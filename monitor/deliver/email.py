@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from monitor import faults
 from monitor.deliver.mime import MailError, bare_address, recipient, to_mime
 from monitor.model import Message, SendResult
 
@@ -61,7 +62,9 @@ class SmtpChannel:
             with self._session() as relay:
                 _envelope(relay, sender, to)
                 relay.send(body)
+                faults.point("smtp.body")
                 committing()
+                faults.point("smtp.committed")
                 return self._finish(relay)
         except _RefusedError as error:
             return SendResult(ok=False, retry=error.retry, error=self._discreet(str(error)))
@@ -116,7 +119,9 @@ class SmtpChannel:
         """Send the dot and read the answer. Whatever goes wrong from here on leaves us in doubt."""
         try:
             relay.send(b".\r\n")
+            faults.point("smtp.dotted")
             code, reply = relay.getreply()
+            faults.point("smtp.answered")
         except (OSError, smtplib.SMTPException, ValueError) as error:
             return self._in_doubt(self._trouble(error))
         said = self._discreet(f"{self.host} answered {code} {_shown(reply)}")

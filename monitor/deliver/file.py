@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor import faults
 from monitor.deliver.mime import MailError, to_mime
 from monitor.model import Message, SendResult
 
@@ -32,9 +33,12 @@ class FileChannel:
             draft = _written(target, raw)
         except OSError as error:
             return _failure(error)
+        faults.point("file.drafted")
         committing()
+        faults.point("file.committed")
         try:
             _replace(draft)
+            faults.point("file.named")
         except OSError as error:
             return _failure(error)
         return SendResult(ok=True)

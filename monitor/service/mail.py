@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
+from monitor import faults
 from monitor.deliver import after
 from monitor.digest import Fresh, compose, due, flash_digest, flashes, wanted
 from monitor.errors import BusyError
@@ -221,17 +222,22 @@ class Post:
             desk = digest.desk
             levels = LEVELS[: LEVELS.index(desk.level) + 1]
             hits += self.store.lookback_hits(desk.id, desk.watchlists or None, levels)
-        return self.store.freeze(digest.key, messages, hits, digest.made, digest.stories)
+        faults.point("mail.composed")
+        frozen = self.store.freeze(digest.key, messages, hits, digest.made, digest.stories)
+        faults.point("mail.frozen")
+        return frozen
 
     def _send(self, line: Delivery, message: Message) -> Delivery:
         def committing() -> None:
             if not self.store.move(line.key, line.to, frm=_QUEUED, state="committing", now=self.clock()):
                 raise BusyError(f"{line.key} to {line.to} is being sent by somebody else.")
 
+        faults.point("mail.sending")
         try:
             result = self.channel.send(message, committing)
         except BusyError:
             return line
+        faults.point("mail.carried")
         now = self.clock()
         state, next_try, error = after(result, line, now)
         moved = self.store.move(
@@ -244,6 +250,7 @@ class Post:
             next_try=next_try,
             error=error,
         )
+        faults.point("mail.moved")
         return (self.store.delivery(line.key, line.to) if moved else None) or line
 
     def _coverage(self, force: InForce, now: datetime, since: datetime) -> Coverage:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitor import cluster, extract
+from monitor import cluster, extract, faults
 from monitor.match import Matcher
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
 from monitor.ports import Clock, Fetcher, Store
@@ -90,14 +90,18 @@ class Polling:
         began = time.monotonic()
         feeds = {f.id: f for f in self.editorial.current().feeds if f.url}
         self.store.sync_feeds(list(feeds.values()))
+        faults.point("poll.synced")
         owner = uuid.uuid4().hex
         states = self.store.claim_due(self.clock(), owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
+        faults.point("poll.claimed")
         due = {s.feed: s for s in states if s.feed in feeds and not must_wait(s, self.clock())}
         report = Report(feeds=len(due))
         try:
             await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
+            faults.point("poll.ending")
         finally:
             self.store.release(owner)
+        faults.point("poll.released")
         report.seconds = time.monotonic() - began
         return report
 
@@ -108,7 +112,9 @@ class Polling:
         try:
             async for waiting in _grouped(self.fetcher.fetch_all(due)):
                 answers = [(feed, states[feed.id], result) for feed, result in waiting]
+                faults.point("poll.fetched")
                 outcomes = await asyncio.to_thread(self._parsed, answers)
+                faults.point("poll.parsed")
                 if writing:
                     await writing
                 writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
@@ -162,16 +168,20 @@ class Polling:
         """Write these in one transaction and count what was new."""
         if not batches:
             return
+        faults.point("poll.saving")
         saved = self.store.save(batches)
+        faults.point("poll.saved")
         report.articles += saved.articles
         report.revised += saved.revised
         report.hits += saved.hits
         if saved.hits:
             self.store.set_meta({"last_hit": now.isoformat()})
+            faults.point("poll.noted")
 
     def _matched(self, read: Sequence[Opened], now: datetime) -> list[Batch]:
         """Batches of what is new or revised, all feeds of the group matched in one call."""
         known = self.store.known([a.id for *_, found in read for a in found])
+        faults.point("poll.known")
         read = [self._recognised(*one, known) for one in read]
         fresh = [
             [a for a in extract.judged(found, known, state) if known.get(a.id) != a.revision]
@@ -180,9 +190,11 @@ class Polling:
         every = [a for articles in fresh for a in articles]
         matcher: Matcher | None = self.editorial.current().matcher if every else None
         matched = iter(matcher.match(every) if matcher else ())
+        faults.point("poll.matched")
         stories = iter(
             cluster.stories(every, self.store.near([a.signature for a in every], now - NEAR)) if every else ()
         )
+        faults.point("poll.clustered")
         batches = []
         for (feed, state, fetched, _), articles in zip(read, fresh, strict=True):
             new = sum(a.id not in known for a in articles)

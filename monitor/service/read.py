@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitor import cluster, extract, parse
+from monitor import cluster, extract, faults, parse
 from monitor.model import Article, Failed, Feed
 
 PRELOAD = ("monitor.service.read",)
@@ -24,8 +24,10 @@ class Read:
 def read_feed(feed: Feed, body: bytes, content_type: str, url: str, seen: datetime, identity: str) -> Read | Failed:
     """Parse a body and extract its articles, with their signatures."""
     parsed = parse.parse(feed.id, body, content_type, url)
+    faults.point("read.parsed")
     if isinstance(parsed, Failed):
         return parsed
     found = extract.articles(feed, parsed.items, seen=seen, identity=identity)
     signed = tuple(replace(a, signature=cluster.signature(a.title, a.text)) for a in found)
+    faults.point("read.extracted")
     return Read(articles=signed, gate=parsed.gate)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor import faults
 from monitor.model import Article, Batch, Hit, Matched, Saved, Stored
 from monitor.store import facts, feeds, folded
 from monitor.store.rows import (
@@ -95,11 +96,16 @@ def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: 
         key=lambda pair: pair[0],
     )  # fmt: skip
     _index(db, new, revised, ready)
+    faults.point("store.indexed")
     _insert(db, new)
+    faults.point("store.inserted")
     _revise(db, revised)
+    faults.point("store.revised")
     hits = [(n, hit) for n, entry in [*new, *revised] if entry.matched for hit in entry.matched.hits]
     added = add_hits(db, hits, iso(made), lookback=False)
+    faults.point("store.hits")
     feeds.keep_states(db, [batch.state for batch in batches if batch.state is not None])
+    faults.point("store.states")
     return Saved(articles=len(new), revised=len(revised), hits=added)
 
 

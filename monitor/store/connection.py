@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from monitor import faults
 from monitor.errors import MonitorError, StoreError, TemporaryError
 
 BUSY_SECONDS = 30.0
@@ -115,12 +116,15 @@ class Connections:
                 # a deferred BEGIN that turns into a write fails at once, whatever the timeout
                 connection.execute("BEGIN IMMEDIATE")
                 try:
+                    faults.point("store.begun")
                     yield connection
+                    faults.point("store.ending")
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
+                faults.point("store.committed")
         except sqlite3.Error as error:
             raise told(self.path, error) from error
 

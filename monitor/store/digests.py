@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from monitor import faults
 from monitor.model import Delivery, DeliveryState, DigestKey, Hit, Level, Message, Stored
 from monitor.store.articles import by_number
 from monitor.store.rows import (
@@ -127,6 +128,7 @@ def freeze(
     )
     if inserted.rowcount != 1:
         return False
+    faults.point("mail.digest")
     db.executemany(
         f"INSERT INTO outbox({MESSAGE_COLUMNS}, state, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)",
         [
@@ -134,6 +136,7 @@ def freeze(
             for m in messages
         ],
     )
+    faults.point("mail.queued")
     given = compact([hit_id(hit) for hit in hits])
     _begin_desk(db, key.desk, given, made)
     db.execute(
