@@ -145,9 +145,9 @@ def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[
                 problems.append(Problem(short.mark.file, short.mark.line, short.mark.column, sentence, hint))
         else:
             bare = friend.strip('"“”«»')
-            leaves.append(vocabulary.term(bare.removesuffix("*"), star=bare.endswith("*"), exact=False))
-    numbers = tuple(vocabulary.leaf("entity", i) for i in entities)
-    return Company(tuple(leaves), numbers, short.within), entities
+            leaves.append(vocabulary.friend(bare.removesuffix("*"), star=bare.endswith("*")))
+    numbers = frozenset(vocabulary.leaf("entity", i) for i in entities)
+    return Company(frozenset(leaves), numbers, short.within), entities
 
 
 def _failing(matcher: Matcher, files: Sequence[WatchlistFile]) -> list[Problem]:

@@ -62,6 +62,7 @@ class Matcher:
         self._witness = Witness(vocabulary)
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
+        self._gates = [ev.gate(watch.query) for watch in self.rules]
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -122,7 +123,7 @@ class Matcher:
         hits = []
         for number in sorted(candidates):
             watch = self.rules[number]
-            if not allowed(watch.rule, view.text.article):
+            if not (self._gates[number](present) and allowed(watch.rule, view.text.article)):
                 continue
             spans = ev.evaluate(watch.query, view)
             if spans is not None:

@@ -14,9 +14,9 @@ Place = tuple[int, int]
 class Company:
     """What a short name needs beside it."""
 
-    leaves: tuple[int, ...]
+    leaves: frozenset[int]
     """Words and names."""
-    entities: tuple[int, ...]
+    entities: frozenset[int]
     """Full mentions of other entities."""
     within: int | None
     """Words strictly between; None means anywhere in the article."""
@@ -78,20 +78,22 @@ def _accompanied(
     spans: list[Place], company: Company, places: Places, full: dict[int, list[Place]], word: Callable[[int], int]
 ) -> list[Place]:
     """Those spans that have company which is not made of their own letters."""
-    friends = [p for leaf in company.leaves for p in places.get(leaf, ())]
-    friends += [p for entity in company.entities for p in full.get(entity, ())]
+    friends = [p for leaf in company.leaves & places.keys() for p in places[leaf]]
+    friends += [p for entity in company.entities & full.keys() for p in full[entity]]
     if not friends:
         return []
-    reach = company.within
-    return [
-        (start, end)
-        for start, end in spans
+    if company.within is None:
+        return [(start, end) for start, end in spans if any(b <= start or end <= a for a, b in friends)]
+    reach = company.within + 1
+    numbered = [(a, b, word(a), word(b - 1)) for a, b in friends]
+    kept = []
+    for start, end in spans:
+        first, last = word(start), word(end - 1)
         if any(
-            (b <= start or end <= a)
-            and (reach is None or max(word(a) - word(end - 1), word(start) - word(b - 1)) - 1 <= reach)
-            for a, b in friends
-        )
-    ]
+            opens - last <= reach >= first - closes and (b <= start or end <= a) for a, b, opens, closes in numbered
+        ):
+            kept.append((start, end))
+    return kept
 
 
 def _hulls(spans: list[Place]) -> list[Place]:

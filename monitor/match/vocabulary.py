@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.text import words
+from monitor.text import shown, words
 from monitor.text.affixes import LEAST_LETTERS
 from monitor.text.exceptions import Mark, marks
 from monitor.text.letters import CODES, DATA, UNKNOWN
@@ -23,16 +23,16 @@ ABBREVIATED = 2
 """Up to so many letters in capitals, alone or as a first word, are found in capitals only: US forces, not us."""
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
 
-LeafKind = Literal["entity", "short", "mask", "word", "term"]
+LeafKind = Literal["entity", "short", "mask", "word", "term", "friend"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Something that is looked for: a full name, a name that needs company, a mask, a word list, a term of a query."""
+    """Something that is looked for: a name, one that needs company, its company, a mask, a list, a term of a query."""
 
     kind: LeafKind
     name: str
-    """Entity id, word-list id, or the term as written."""
+    """Entity id, word-list id, the term as written, or the folded letters of a friend."""
     number: int = 0
     """Which short name of the entity, from 0."""
 
@@ -80,7 +80,8 @@ class Form:
 def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
     """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
     seen: set[tuple[bytes, ...]] = set()
-    for spelling in dict.fromkeys((text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text))):
+    signs = _FREE_SIGNS.search(text) is not None
+    for spelling in (text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text)) if signs else (text,):
         tokens = tuple(words(spelling))
         if not tokens:
             continue
@@ -169,4 +170,12 @@ class Vocabulary:
         leaf = self.leaf("term", f"{'=' if exact else ''}{written}{'*' if star else ''}")
         if not self.forms[leaf]:
             self.add(text, Use(leaf=leaf, star=star, affixed=not exact, exact=text if exact else ""))
+        return leaf
+
+    def friend(self, text: str, *, star: bool) -> int:
+        """The leaf of a word or phrase that keeps short names company; Iran, İran and Îran are one."""
+        folded = b" ".join(words(text))
+        leaf = self.leaf("friend", f"{text if UNKNOWN in folded else shown(folded)}{'*' if star else ''}")
+        if not self.forms[leaf]:
+            self.add(text, Use(leaf=leaf, star=star))
         return leaf

@@ -7,6 +7,8 @@ A query is first bound: names, words and lists become numbers of leaves, which t
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -114,6 +116,7 @@ class Limited:
         return self.limit
 
 
+Gate = Callable[[AbstractSet[int]], bool]
 Bound = Leaves | All | Some | Never | Pair | Count | Inside | Limited
 
 
@@ -143,7 +146,7 @@ def evaluate(node: Bound, view: View, scope: Scope = "") -> list[Span] | None:
 def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
     """Leaves of which at least one must occur, or the query is false: the cheapest such set, None when there is none.
 
-    Only queries with a needed leaf in the article are evaluated at all (Luwak's presearcher).
+    Only queries with a needed leaf in the article are looked at at all (Luwak's presearcher).
     """
     match node:
         case Leaves(leaves=leaves):
@@ -159,6 +162,27 @@ def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
             return needed(part, cost)
         case Never() | Limited():
             return None
+
+
+def gate(node: Bound) -> Gate:
+    """Asks whether the leaves that occur can make the query true: a fraction of the cost of evaluating it."""
+    match node:
+        case Leaves(leaves=leaves):
+            wanted = frozenset(leaves)
+            return lambda present: not wanted.isdisjoint(present)
+        case All(parts=parts):
+            every = [gate(part) for part in parts if not isinstance(part, Never | Limited)]
+            return lambda present: all(opens(present) for opens in every)
+        case Some(parts=parts):
+            some = [gate(part) for part in parts]
+            return lambda present: any(opens(present) for opens in some)
+        case Pair(left=left, right=right, negated=False):
+            first, second = gate(left), gate(right)
+            return lambda present: first(present) and second(present)
+        case Pair(left=part) | Count(part=part) | Inside(part=part):
+            return gate(part)
+        case Never() | Limited():
+            return lambda _: True
 
 
 def merged(lists: list[list[Span]]) -> list[Span]:
