@@ -30,6 +30,7 @@ def written(name: str, lang: str, kind: str) -> list[str]:
         ("Balad Air Base", "en", "base", "balad airbase"),
         ("Iraqi Ministry of Defense", "en", "state-organ", "iraqi defence ministry"),
         ("Iraqi parliament", "en", "state-organ", "parliament of iraq"),
+        ("Kenneth F. McKenzie Jr.", "en", "person", "kenneth mckenzie"),
         ("Kurdistan Workers' Party", "en", "armed-group", "workers party of kurdistan"),
         ("Patriotic Union of Kurdistan", "en", "party", "kurdistan patriotic union"),
         ("US Central Command", "en", "state-organ", "united states central command"),

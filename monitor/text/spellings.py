@@ -87,6 +87,7 @@ _DOUBLED = {
     lang: (words(row["inside"])[0], words(row["ending"])[0]) for row in _DATA["doubled"] for lang in row["languages"]
 }
 """By language: the letter that is double or not anywhere, and the one that is at the end of a joined word."""
+_ASIDE = frozenset(words(word)[0] for row in _DATA["aside"] for word in row["words"])
 _GLUED = {lang: words(row["article"])[0] for row in _DATA["article"] for lang in row["languages"]}
 
 
@@ -159,7 +160,10 @@ def _rest(name: Tokens, frame: _Frame) -> Tokens:
 
 
 def _bare(name: Tokens, lang: str) -> Iterator[Tokens]:
-    """A person's last word without its article."""
+    """A person's name without initials and the like, or its last word without the article."""
+    plain = tuple(word for word in name if word not in _ASIDE and not (lang == "en" and len(word) == 1))
+    if 1 < len(plain) < len(name):
+        yield plain
     article = _GLUED.get(lang)
     last = name[-1]
     if article and last.startswith(article) and len(last) >= len(article) + LEAST_STEM:
