@@ -29,11 +29,14 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 T = TypeVar("T")
 
-Cause = Literal["wall", "cpu", "memory", "crash", "error"]
+Cause = Literal["wall", "cpu", "memory", "crash", "slain", "error"]
 
 _MEGABYTE = 1 << 20
 _JOIN_SECONDS = 5.0
 _STARTING = threading.Lock()
+
+_BY_OTHERS = {-signal.SIGKILL: "SIGKILL", -signal.SIGTERM: "SIGTERM"}
+"""Exit codes of a child that somebody else ended: an operator, or the kernel when the machine is out of memory."""
 
 _REFUSED = frozenset({
     "os.exec",
@@ -179,7 +182,12 @@ class Sandbox:
         try:
             outcome, leaves = task.child.receive()
         except (EOFError, OSError):
-            self._lose(course, task, task.child.autopsy())
+            why, number = task.child.autopsy(), task.numbers[0]
+            if why.cause == "slain" and number not in course.again:
+                course.again.add(number)
+                self._send_again(course, task)
+            else:
+                self._lose(course, task, why)
             return
         course.outcomes[task.numbers.popleft()] = outcome
         task.deadline = time.monotonic() + self.limits.wall
@@ -195,6 +203,10 @@ class Sandbox:
     def _lose(self, course: _Course[T], task: _Task, outcome: Killed) -> None:
         """The job at the head of this task is lost; the others of its batch are sent again."""
         course.outcomes[task.numbers.popleft()] = outcome
+        self._send_again(course, task)
+
+    def _send_again(self, course: _Course[T], task: _Task) -> None:
+        """Replace the child; what it has not answered goes to another one."""
         if task.numbers:
             course.pending.appendleft(task.numbers)
         del course.busy[task.child.connection]
@@ -227,6 +239,8 @@ class _Course(Generic[T]):
     busy: dict[Connection, _Task] = field(default_factory=dict)
     outcomes: dict[int, Outcome[T]] = field(default_factory=dict)
     stumbles: int = 0
+    again: set[int] = field(default_factory=set)
+    """Jobs whose child was killed by somebody else, which tells nothing of the job: each is tried once more."""
 
 
 class _Child:
@@ -265,6 +279,10 @@ class _Child:
         code = self._process.exitcode
         if code == -signal.SIGXCPU:
             return Killed(cause="cpu", reason=f"used more than {self._limits.cpu:g} s of processor time")
+        if code in _BY_OTHERS:
+            return Killed(
+                cause="slain", reason=f"lost its process twice to {_BY_OTHERS[code]}, perhaps for want of memory"
+            )
         if code is not None and code < 0:
             return Killed(cause="crash", reason=f"crashed the parser ({signal.Signals(-code).name})")
         return Killed(cause="crash", reason="ended the parser without an answer")

@@ -170,3 +170,28 @@ def test_nothing_is_left_behind() -> None:
 
     assert not [p for p in multiprocessing.active_children() if p.pid in pids]
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def lose_once(marker: Path) -> str:
+    """Kill the own process, the first time."""
+    if not marker.exists():
+        os.mkfifo(marker)  # a child may write no file, but it may leave a name
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def test_a_child_that_somebody_else_killed_is_no_fault_of_its_job(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A job whose process was killed from outside is tried once more; so are those behind it, and nobody notices."""
+    marks = [(tmp_path / name,) for name in "abc"]
+
+    assert list(sandbox.map(lose_once, marks, batch=3)) == [Done(value="done")] * 3
+
+
+def test_a_job_that_loses_its_process_twice_is_told(sandbox: Sandbox) -> None:
+    """It is not tried for ever, and the job after it runs."""
+    lost, good = sandbox.map(signal.raise_signal, [(signal.SIGKILL,), (signal.SIGCONT,)])
+
+    assert isinstance(lost, Killed)
+    assert lost.cause == "slain"
+    assert "twice to SIGKILL" in lost.reason
+    assert good == Done(value=None)
