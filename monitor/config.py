@@ -21,7 +21,7 @@ from monitor.errors import ConfigError, Problem
 Tls = Literal["none", "starttls", "tls"]
 
 KEYS = ("store", "watchlists", "templates", "poll", "mail", "web", "retention", "log")
-POLL_KEYS = ("connections", "deadline", "tick", "allow_private", "hosts")
+POLL_KEYS = ("connections", "deadline", "tick", "pages_per_host", "allow_private", "hosts")
 HOST_KEYS = ("connections", "spacing")
 MAIL_KEYS = ("channel", "from", "host", "folder", "relay")
 RELAY_KEYS = ("host", "port", "tls", "user", "password", "timeout")
@@ -54,6 +54,8 @@ class Poll:
     """Seconds for one feed, redirects included."""
     tick: float = 30.0
     """Seconds between two looks at what is due."""
+    pages_per_host: int = 20
+    """Pages of one host that are read in one poll, for feeds marked `fulltext`."""
     allow_private: frozenset[tuple[str, int]] = frozenset()
     """The only (host, port) inside our network that may be dialled."""
     hosts: tuple[HostLimit, ...] = ()
@@ -195,6 +197,7 @@ def _poll(reader: Reader, fields: dict[str, Node]) -> Poll:
         connections=reader.number(fields.get("connections"), "`connections`", 64, 1, 1000),
         deadline=_decimal(reader, fields.get("deadline"), "`deadline`", 60.0, 1, 3600),
         tick=_decimal(reader, fields.get("tick"), "`tick`", 30.0, 1, 3600),
+        pages_per_host=reader.number(fields.get("pages_per_host"), "`pages_per_host`", 20, 0, 1000),
         allow_private=_allowed(reader, fields.get("allow_private")),
         hosts=_hosts(reader, fields.get("hosts")),
     )
