@@ -100,8 +100,10 @@ def feed_links(body: bytes, content_type: str, url: str) -> tuple[FeedLink, ...]
         return ()
     base = next((b.get("href", "") for b in tree.iter("base")), "")
     home = _absolute(base, url) or url
-    links = [*_declared(tree, home), *_anchors(tree, home)]
-    return tuple({link.url: link for link in reversed(links)}.values())[::-1]
+    links: dict[str, FeedLink] = {}
+    for link in (*_declared(tree, home), *_anchors(tree, home)):
+        links.setdefault(link.url, link)
+    return tuple(links.values())
 
 
 def _declared(tree: HtmlElement, home: str) -> Iterator[FeedLink]:
