@@ -69,6 +69,18 @@ class Store(Protocol):
         """Give back all leases of this owner."""
         ...
 
+    def keep_poison(self, bodies: Sequence[tuple[str, bytes, str]]) -> None:
+        """Keep (feed, body, reason): a bounded beginning, one per feed, until a state that is not poison is saved."""
+        ...
+
+    def poison(self) -> list[tuple[str, datetime, str, int]]:
+        """(feed, when, reason, size in bytes) of the wanted feeds whose last body broke the parser's limits."""
+        ...
+
+    def poison_body(self, feed: str) -> bytes:
+        """The beginning of such a body; empty when none is kept."""
+        ...
+
     # articles
     def known(self, ids: Collection[str]) -> dict[str, str]:
         """Article id -> current revision, for those of `ids` that are stored."""

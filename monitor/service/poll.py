@@ -146,6 +146,7 @@ class Polling:
         bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
         batches: list[Batch] = []
         new: list[Opened] = []
+        self._keep_poison(bodies, outcomes)
         for (feed, state, fetched), read in zip(bodies, outcomes, strict=True):
             if isinstance(read, Failed):
                 batches.append(self._failed(feed, state, read, now, report))
@@ -163,6 +164,18 @@ class Polling:
             self._save(batches, report, now)
             batches = []
         self._save(batches, report, now)
+
+    def _keep_poison(
+        self, bodies: Sequence[tuple[Feed, FeedState, Fetched]], outcomes: Sequence[Read | Failed]
+    ) -> None:
+        """Keep what broke the parser, before the state says so: a crash in between leaves the feed due, and no gap."""
+        rows = zip(bodies, outcomes, strict=True)
+        broke = [
+            (f.id, r.body, why.message) for (f, _, r), why in rows if isinstance(why, Failed) and why.kind == "poison"
+        ]
+        if broke:
+            self.store.keep_poison(broke)
+            faults.point("poll.poison")
 
     def _save(self, batches: Sequence[Batch], report: Report, now: datetime) -> None:
         """Write these in one transaction and count what was new."""

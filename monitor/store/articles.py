@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from monitor import faults
 from monitor.model import Article, Batch, Hit, Matched, Saved, Stored
-from monitor.store import facts, feeds, folded
+from monitor.store import facts, feeds, folded, poison
 from monitor.store.rows import (
     ARTICLE_COLUMNS,
     HIT_COLUMNS,
@@ -104,7 +104,9 @@ def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: 
     hits = [(n, hit) for n, entry in [*new, *revised] if entry.matched for hit in entry.matched.hits]
     added = add_hits(db, hits, iso(made), lookback=False)
     faults.point("store.hits")
-    feeds.keep_states(db, [batch.state for batch in batches if batch.state is not None])
+    states = [batch.state for batch in batches if batch.state is not None]
+    feeds.keep_states(db, states)
+    poison.forget(db, states)
     faults.point("store.states")
     return Saved(articles=len(new), revised=len(revised), hits=added)
 

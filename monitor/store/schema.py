@@ -216,6 +216,18 @@ STEPS = (
             "ALTER TABLE feeds ADD COLUMN page_note TEXT NOT NULL DEFAULT ''",
         ),
     ),
+    Step(
+        name="m0005_poison",
+        statements=(
+            """CREATE TABLE poison (        -- last body of each feed on which a parser broke its limits
+  feed TEXT PRIMARY KEY,                -- feeds.id
+  seen TEXT NOT NULL,
+  reason TEXT NOT NULL,                 -- one sentence
+  size INTEGER NOT NULL,                -- bytes of the whole body
+  body BLOB NOT NULL                    -- its beginning, compressed with zlib
+)""",
+        ),
+    ),
 )
 
 

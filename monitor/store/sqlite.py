@@ -27,7 +27,7 @@ from monitor.model import (
     WatchlistRevision,
 )
 from monitor.ports import Clock
-from monitor.store import articles, copies, digests, facts, folded, plans, rematch, schema
+from monitor.store import articles, copies, digests, facts, folded, plans, poison, rematch, schema
 from monitor.store import feeds as polling
 from monitor.store.connection import Connections, require
 
@@ -119,6 +119,21 @@ class SqliteStore:
         """See Store.release."""
         with self._connections.writing() as db:
             polling.release(db, owner)
+
+    def keep_poison(self, bodies: Sequence[tuple[str, bytes, str]]) -> None:
+        """See Store.keep_poison."""
+        with self._connections.writing() as db:
+            poison.keep(db, bodies, self._clock())
+
+    def poison(self) -> list[tuple[str, datetime, str, int]]:
+        """See Store.poison."""
+        with self._connections.reading() as db:
+            return poison.listed(db)
+
+    def poison_body(self, feed: str) -> bytes:
+        """See Store.poison_body."""
+        with self._connections.reading() as db:
+            return poison.body(db, feed)
 
     # articles
 
