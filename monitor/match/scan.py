@@ -80,8 +80,10 @@ class Text:
         """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
         if not self._stretches:
             self._stretches = paragraph_languages(self.article.text, self.article.lang)
-        if len(self._stretches) == 1 or self.field(position) == 0:
+        if self.field(position) == 0:
             return self.article.lang
+        if len(self._stretches) == 1:
+            return self._stretches[0][2]
         _, start, _ = self.original(position, position + 1)
         return next((lang for _, end, lang in self._stretches if start < end), self.article.lang)
 
@@ -197,12 +199,13 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
 
 def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...], tuple[Use, ...]]:
     """What a pattern means as a whole word: leaves without question, uses to look at; and within a longer word."""
-    plain = [use for use in uses if not (use.exact or use.capitals or use.unknown or use.article or use.marked)]
-    return (
-        tuple(dict.fromkeys(use.leaf for use in plain)),
-        tuple(use for use in uses if use not in plain),
-        tuple(use for use in uses if use.affixed or use.star),
-    )
+    whole, asked = [], []
+    for use in uses:
+        if use.exact or use.capitals or use.unknown or use.article or use.marked:
+            asked.append(use)
+        elif use.leaf not in whole:
+            whole.append(use.leaf)
+    return tuple(whole), tuple(asked), tuple(use for use in uses if use.affixed or use.star)
 
 
 def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:  # one row of the scan
