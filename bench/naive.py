@@ -116,7 +116,7 @@ class Field:
 
     def lang_at(self, start: int) -> str:
         """The language of the paragraph that a folded byte stands in."""
-        if len(self.stretches) < 2:
+        if not self.stretches:
             return self.lang
         place, _ = self.original(start, start + 1)
         return next((lang for _, end, lang in self.stretches if place < end), self.lang)
