@@ -1,15 +1,13 @@
-"""Items to articles: identity, plain text, language, revision; and which of them may be mailed. Pure."""
+"""Items to articles: plain text, language, date, revision; and which of them may be mailed. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from monitor import dates, identity
 from monitor.model import Article, Feed, FeedState, Item
 from monitor.text.language import language, normal
 from monitor.text.plain import one_line, plain_text, whole
@@ -22,43 +20,22 @@ BASELINE_AGE = timedelta(hours=48)
 """Older items of a feed's first fetch are stored and matched but are no news."""
 
 FLOOD_LEAST, FLOOD_FACTOR, FLOOD_AGE = 20, 3.0, timedelta(days=7)
-CHURN_LEAST, CHURN_SHARE = 3, 0.8
-_TRACKING = ("utm_", "fbclid", "gclid", "at_medium", "at_campaign", "ocid", "cmpid")
 
 
-def articles(feed: Feed, items: Sequence[Item], *, seen: datetime, identity: str = "guid") -> list[Article]:
+def articles(
+    feed: Feed, items: Sequence[Item], *, seen: datetime, by: identity.Identity = "guid", correction: int = 0
+) -> list[Article]:
     """The articles of one fetched feed, one per identity, in the order of the feed.
 
-    `identity` is "link" for a feed that changes its GUIDs at every fetch. An item with neither title nor text is none.
+    `by` and `correction` (seconds taken from every date) are what was learned of the feed. An item with neither title
+    nor text is none.
     """
-    guids = Counter(i.guid for i in items)
-    links = Counter(canonical(i.url) for i in items)
     made: dict[str, Article] = {}
-    for item in items:
-        article = _article(feed, item, _identity(item, guids, links, identity), seen)
+    for item, name in zip(items, identity.of_items(items, by), strict=True):
+        article = _article(feed, item, name, seen, timedelta(seconds=correction))
         if article.title or article.text:
             made.setdefault(article.id, article)
     return list(made.values())
-
-
-def canonical(url: str) -> str:
-    """The link without its fragment and tracking words, host in small letters; "" for anything but http and https."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return ""
-    if parts.scheme.lower() not in {"http", "https"} or not parts.netloc:
-        return ""
-    query = parts.query
-    if query and any(word in query.lower() for word in _TRACKING):
-        pairs = parse_qsl(query, keep_blank_values=True)
-        query = urlencode([(k, v) for k, v in pairs if not k.lower().startswith(_TRACKING)])
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path, query, ""))
-
-
-def article_id(feed: str, identity: str) -> str:
-    """20 hex digits from feed and item identity."""
-    return blake2b(f"{feed}\0{identity}".encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
 def revision(title: str, text: str) -> str:
@@ -80,10 +57,14 @@ def lead(text: str) -> str:
 
 
 def judged(found: Sequence[Article], known: Collection[str] | Mapping[str, str], state: FeedState) -> list[Article]:
-    """The same articles with their standing: old items of a first fetch are baseline, a flood of old ones is held."""
+    """The same articles with their standing: old items of a first fetch are baseline, a flood of old ones is held.
+
+    Items without a date that can be true may be new or old. Of a first fetch the foremost 20 of them are news.
+    """
     new = [a for a in found if a.id not in known]
     if state.last_ok is None:
-        old = {a.id for a in new if a.seen - a.when > BASELINE_AGE}
+        undated = [a.id for a in new if a.published is None or a.when != a.published]
+        old = {a.id for a in new if a.seen - a.when > BASELINE_AGE} | set(undated[FLOOD_LEAST:])
         return [replace(a, standing="baseline") if a.id in old else a for a in found]
     aged = [a for a in new if a.published is not None and a.seen - a.published > FLOOD_AGE]
     if len(new) > max(FLOOD_LEAST, FLOOD_FACTOR * state.usual_new) and len(aged) * 2 > len(new):
@@ -92,53 +73,28 @@ def judged(found: Sequence[Article], known: Collection[str] | Mapping[str, str],
     return list(found)
 
 
-def suspicious(found: Sequence[Article], known: Collection[str] | Mapping[str, str], state: FeedState) -> bool:
-    """Whether so much of a feed polled before is unknown by its ids that its links have to be looked up."""
-    unknown = sum(a.id not in known for a in found)
-    return state.last_ok is not None and unknown > 0 and (state.identity == "link" or unknown * 2 > len(found))
+def _published(item: Item, correction: timedelta) -> datetime | None:
+    """The item's own date, read with our own rules, too, and set right for a feed whose clock label lies."""
+    date = dates.moment(item.published_raw, item.published)
+    try:
+        return date and date - correction
+    except OverflowError:
+        return date
 
 
-def recognised(
-    found: Sequence[Article], known: Mapping[str, str], stored: Mapping[str, tuple[str, str]], state: FeedState
-) -> tuple[list[Article], Literal["guid", "link"]]:
-    """The same articles, those that the feed gave a new GUID under the id they have; and what tells items apart.
-
-    `stored` maps links of the feed to (id, revision). The same words under the same link are the same article; when
-    over 80 % of what seems new has a known link, the GUIDs mean nothing and the link decides from now on.
-    """
-    links = Counter(a.url for a in found)
-    unknown = [a for a in found if a.id not in known]
-    again = [a for a in unknown if links[a.url] == 1 and a.url in stored]
-    churned = state.identity == "link" or (len(again) >= CHURN_LEAST and len(again) > CHURN_SHARE * len(unknown))
-    same = {a.id: stored[a.url][0] for a in again if churned or stored[a.url][1] == a.revision}
-    taken = {a.id for a in found}
-    renamed = [replace(a, id=same[a.id]) if same.get(a.id, a.id) not in taken else a for a in found]
-    return list({a.id: a for a in reversed(renamed)}.values())[::-1], "link" if churned else "guid"
-
-
-def _identity(item: Item, guids: Counter[str], links: Counter[str], identity: str) -> str:
-    link = canonical(item.url)
-    if identity == "guid" and item.guid and guids[item.guid] == 1:
-        return f"guid:{item.guid}"
-    if link and links[link] == 1:
-        return f"link:{link}"
-    day = item.published.isoformat() if item.published else item.published_raw
-    return f"text:{item.title}\0{day}\0{link}"
-
-
-def _article(feed: Feed, item: Item, identity: str, seen: datetime) -> Article:
+def _article(feed: Feed, item: Item, name: str, seen: datetime, correction: timedelta) -> Article:
     title = one_line(item.title)[:MOST_TITLE]
     text = body(plain_text(item.summary), plain_text(item.html))[:MOST_TEXT]
     url = whole(item.url).strip()
     return Article(
-        id=article_id(feed.id, identity),
+        id=identity.article_id(feed.id, name),
         feed=feed.id,
-        url=url if canonical(url) and len(url) <= MOST_URL else "",
+        url=url if identity.canonical(url) and len(url) <= MOST_URL else "",
         title=title,
         lead=lead(text),
         text=text,
         lang=language(title, text, prior=normal(feed.lang) or normal(item.lang)),
-        published=item.published,
+        published=_published(item, correction),
         published_raw=whole(item.published_raw)[:200],
         seen=seen,
         guid=whole(item.guid)[:MOST_URL],

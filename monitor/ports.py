@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from monitor.identity import Shown
 from monitor.model import (
     LEVELS,
     Batch,
@@ -86,8 +87,8 @@ class Store(Protocol):
         """Article id -> current revision, for those of `ids` that are stored."""
         ...
 
-    def by_link(self, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
-        """Link -> (id, revision) of the first article of this feed that has it; reads all articles of the feed."""
+    def shown(self, feed: str, limit: int) -> list[Shown]:
+        """The last articles of this feed by their own dates, newest first."""
         ...
 
     def near(

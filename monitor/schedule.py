@@ -107,9 +107,7 @@ def _asked(result: Fetched | NotModified | Unchanged, jitter: float, feed: Feed)
 def _validators(state: FeedState, result: Fetched | NotModified | Unchanged, now: datetime) -> FeedState:
     moved = replace(state, moved_to=result.moved_to)
     if isinstance(result, NotModified):
-        return replace(
-            moved, etag=result.etag or state.etag, last_modified=result.last_modified or state.last_modified
-        )
+        return replace(moved, etag=result.etag or state.etag, last_modified=result.last_modified or state.last_modified)
     whole = replace(moved, etag=result.etag, last_modified=result.last_modified, last_full=now)
     return replace(whole, body_hash=result.body_hash) if isinstance(result, Fetched) else whole
 

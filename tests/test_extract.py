@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.extract import MOST_TEXT, MOST_TITLE, articles, body, canonical, judged, lead, revision
+from monitor.extract import MOST_TEXT, MOST_TITLE, articles, body, judged, lead, revision
+from monitor.identity import Identity, canonical
 from monitor.model import Article, Feed, FeedState, Item
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
@@ -18,14 +19,14 @@ def item(**given: object) -> Item:
     return Item(feed="wire", **({"title": "A title", "guid": "g1", "url": "http://x.example/1"} | given))  # type: ignore[arg-type]
 
 
-def made(*items: Item, feed: Feed = WIRE, identity: str = "guid") -> list[Article]:
+def made(*items: Item, feed: Feed = WIRE, by: Identity = "guid") -> list[Article]:
     """The articles of these items, seen now."""
-    return articles(feed, items, seen=NOW, identity=identity)
+    return articles(feed, items, seen=NOW, by=by)
 
 
-def same(a: Item, b: Item, identity: str = "guid") -> bool:
+def same(a: Item, b: Item, by: Identity = "guid") -> bool:
     """Whether two items of two fetches are one article."""
-    return made(a, identity=identity)[0].id == made(b, identity=identity)[0].id
+    return made(a, by=by)[0].id == made(b, by=by)[0].id
 
 
 def test_guid_decides() -> None:
@@ -58,7 +59,7 @@ def test_repeated_guid_and_link_fall_back_to_the_words() -> None:
 
 def test_churning_guids_are_ignored() -> None:
     """For a feed that changes its GUIDs at every fetch the link decides."""
-    assert same(item(guid="random1"), item(guid="random2"), identity="link")
+    assert same(item(guid="random1"), item(guid="random2"), by="link")
 
 
 def test_another_feed_is_another_article() -> None:

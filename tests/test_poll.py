@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from fakes import NOW, Answer, Entry, Site, Workspace, entries, until
 
 from monitor.errors import TemporaryError
-from monitor.extract import recognised
-from monitor.model import Article, Batch, Failed, Feed, FeedState, FetchResult, Saved
+from monitor.model import Batch, Failed, Feed, FeedState, FetchResult, Saved
 
 
 def stored(desk: Workspace, columns: str) -> list[tuple[object, ...]]:
@@ -211,42 +210,3 @@ def test_what_was_said_of_a_failure_reaches_the_report(desk: Workspace) -> None:
     with desk.open() as app:
         polling = replace(app.polling, fetcher=Calm(Failed(kind="dns", message="has no address")))
         assert polling.poll(every=True).failures == [("a", "dns", "has no address")]
-
-
-def article(number: int, *, guid: str, words: str = "", seen: datetime = NOW) -> Article:
-    """An article with a link of its own."""
-    return Article(id=guid, feed="a", url=f"http://x.example/{number}", title="t", seen=seen, revision=words or "r")
-
-
-POLLED = FeedState(feed="a", last_ok=NOW)
-
-
-def test_new_guids_on_known_links_are_known_articles() -> None:
-    """When nearly all that seems new has a known link, the link decides from now on, edits included."""
-    found = [article(n, guid=f"new{n}", words=f"edit{n}") for n in range(5)]
-    stored_links = {f"http://x.example/{n}": (f"old{n}", "r") for n in range(5)}
-
-    same, identity = recognised(found, {}, stored_links, POLLED)
-
-    assert identity == "link"
-    assert [a.id for a in same] == [f"old{n}" for n in range(5)]
-
-
-def test_a_link_that_all_items_share_tells_nothing() -> None:
-    """Items that all point to one page stay apart by their GUIDs."""
-    found = [replace(article(0, guid=f"new{n}"), title=f"{n}") for n in range(5)]
-
-    same, identity = recognised(found, {}, {"http://x.example/0": ("old", "r")}, POLLED)
-
-    assert identity == "guid"
-    assert [a.id for a in same] == [f"new{n}" for n in range(5)]
-
-
-def test_many_new_items_are_new() -> None:
-    """Unknown links make new articles however many there are, and one edited known link alone makes no churn."""
-    found = [article(n, guid=f"new{n}", words="edited") for n in range(10)]
-
-    same, identity = recognised(found, {}, {"http://x.example/3": ("old3", "r")}, POLLED)
-
-    assert identity == "guid"
-    assert [a.id for a in same] == [a.id for a in found]

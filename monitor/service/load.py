@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import zstandard
 
-from monitor import cluster, extract
+from monitor import cluster, extract, identity
 from monitor.errors import UsageError
 from monitor.model import Article, Batch
 from monitor.ports import Clock, Store
@@ -160,7 +160,7 @@ def _numbered(article: Article, given: dict[str, int]) -> Article:
 
 
 def _renamed(article: Article, number: int) -> Article:
-    return replace(article, id=extract.article_id(article.feed, f"{article.guid}#{number}"))
+    return replace(article, id=identity.article_id(article.feed, f"{article.guid}#{number}"))
 
 
 def _from_row(row: dict[str, Any], now: datetime) -> Article | None:
@@ -175,9 +175,9 @@ def _from_row(row: dict[str, Any], now: datetime) -> Article | None:
     guid = _text(row, "id") or url or f"{title}\0{raw}"
     feed = slugged(source) or f"source-{blake2b(source.encode(), digest_size=4).hexdigest()}"
     return Article(
-        id=extract.article_id(feed, f"import:{guid}"),
+        id=identity.article_id(feed, f"import:{guid}"),
         feed=feed,
-        url=url if extract.canonical(url) else "",
+        url=url if identity.canonical(url) else "",
         title=title,
         lead=extract.lead(text),
         text=text,

@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from monitor import cluster, extract, faults
+from monitor import cluster, dates, extract, faults, identity
 from monitor.match import Matcher
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
-from monitor.schedule import must_wait, next_state
+from monitor.schedule import asking, must_wait, next_state
 from monitor.service.edit import Editorial
 from monitor.service.read import Read
 
@@ -34,6 +34,9 @@ PORTION = 800
 with 31 others, took 350 MB."""
 
 LEASE = 600.0
+SHOWN = 1_000
+"""Articles of a feed with which what seems new is compared at least: more than a feed shows, and weeks of most."""
+
 NEAR = timedelta(days=3)
 """How far back a story can begin."""
 
@@ -110,7 +113,7 @@ class Polling:
         states = {state.feed: state for _, state in due}
         writing: asyncio.Task[None] | None = None
         try:
-            async for waiting in _grouped(self.fetcher.fetch_all(due)):
+            async for waiting in _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due])):
                 answers = [(feed, states[feed.id], result) for feed, result in waiting]
                 faults.point("poll.fetched")
                 outcomes = await asyncio.to_thread(self._parsed, answers)
@@ -125,7 +128,11 @@ class Polling:
     def _parsed(self, answers: Sequence[Answer]) -> list[Read | Failed]:
         """What the children make of the bodies among the answers, in order."""
         now = self.clock()
-        jobs = [(f, r.body, r.content_type, r.url, now, s.identity) for f, s, r in answers if isinstance(r, Fetched)]
+        jobs = [
+            (f, r.body, r.content_type, r.url, now, s.identity, s.correction)
+            for f, s, r in answers
+            if isinstance(r, Fetched)
+        ]
         return [_read(outcome) for outcome in self.read(jobs)] if jobs else []
 
     async def _written(
@@ -210,10 +217,10 @@ class Polling:
         faults.point("poll.clustered")
         batches = []
         for (feed, state, fetched, _), articles in zip(read, fresh, strict=True):
-            new = sum(a.id not in known for a in articles)
+            new = [a for a in articles if a.id not in known]
             batches.append(
                 Batch(
-                    state=self._next(feed, state, fetched, now, new),
+                    state=self._next(feed, _timed(state, new), fetched, now, len(new)),
                     articles=tuple(articles),
                     matched=tuple(next(matched) for _ in articles),
                     matched_rev=matcher.rev if matcher else "",
@@ -225,13 +232,17 @@ class Polling:
     def _recognised(
         self, feed: Feed, state: FeedState, fetched: Fetched, found: list[Article], known: dict[str, str]
     ) -> Opened:
-        """The same, with the articles of a feed that changes its GUIDs under the ids they have; fills up `known`."""
-        if not extract.suspicious(found, known, state):
+        """The same, with articles whose marks the feed has changed under the ids that they have; fills up `known`."""
+        if not identity.to_compare(found, known):
             return feed, state, fetched, found
-        stored = self.store.by_link(feed.id, [a.url for a in found if a.id not in known])
-        articles, identity = extract.recognised(found, known, stored, state)
-        known.update(self.store.known([a.id for a in articles]))
-        return feed, replace(state, identity=identity), fetched, articles
+        shown = self.store.shown(feed.id, max(SHOWN, 4 * len(found))) if state.last_ok else []
+        doubtful = identity.doubtful(found, known, shown)
+        if doubtful:
+            found = identity.apart(found, {s.article.id: s.article for s in self.store.articles(doubtful)})
+            known.update(self.store.known([a.id for a in found]))
+        articles, by = identity.recognised(found, known, shown, state)
+        known.update(self.store.known([a.id for a in articles if a.id not in known]) if shown else {})
+        return feed, replace(state, identity=by), fetched, articles
 
     def _next(self, feed: Feed, state: FeedState, result: FetchResult, now: datetime, new: int) -> FeedState:
         return next_state(state, result, now=now, new_items=new, jitter=self.chance(), feed=feed)
@@ -263,6 +274,14 @@ async def _grouped(answers: AsyncIterator[tuple[Feed, FetchResult]]) -> AsyncIte
                 return
     finally:
         coming.cancel()
+
+
+def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
+    """The state with what the dates of new articles say of the feed's clock, before they were set right by `state`."""
+    lie = timedelta(seconds=state.correction)
+    newest = [dates.ahead([a.published + lie], a.seen) for a in new if a.published]
+    ahead = dates.noted(state.ahead, max((n for n in newest if n is not None), default=None))
+    return replace(state, ahead=ahead, correction=dates.correction(ahead))
 
 
 def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:

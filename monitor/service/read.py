@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor import cluster, extract, faults, parse
+from monitor.identity import Identity
 from monitor.model import Article, Failed, Feed
 
 PRELOAD = ("monitor.service.read",)
@@ -21,13 +22,15 @@ class Read:
     """Which parser read it."""
 
 
-def read_feed(feed: Feed, body: bytes, content_type: str, url: str, seen: datetime, identity: str) -> Read | Failed:
-    """Parse a body and extract its articles, with their signatures."""
+def read_feed(
+    feed: Feed, body: bytes, content_type: str, url: str, seen: datetime, by: Identity, correction: int
+) -> Read | Failed:
+    """Parse a body and extract its articles, with their signatures; `by` and `correction` as in extract.articles."""
     parsed = parse.parse(feed.id, body, content_type, url)
     faults.point("read.parsed")
     if isinstance(parsed, Failed):
         return parsed
-    found = extract.articles(feed, parsed.items, seen=seen, identity=identity)
+    found = extract.articles(feed, parsed.items, seen=seen, by=by, correction=correction)
     signed = tuple(replace(a, signature=cluster.signature(a.title, a.text)) for a in found)
     faults.point("read.extracted")
     return Read(articles=signed, gate=parsed.gate)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor import faults
+from monitor.identity import Shown
 from monitor.model import Article, Batch, Hit, Matched, Saved, Stored
 from monitor.store import facts, feeds, folded, poison
 from monitor.store.rows import (
@@ -62,14 +63,10 @@ def known(db: sqlite3.Connection, ids: Collection[str]) -> dict[str, str]:
     )
 
 
-def by_link(db: sqlite3.Connection, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
-    """Link -> (id, revision) of the article of this feed that had it first."""
-    rows = db.execute(
-        "SELECT url, id, revision FROM articles WHERE feed = ? AND url IN (SELECT value FROM json_each(?))"
-        " ORDER BY n DESC",
-        (feed, _list(link for link in links if link)),
-    )
-    return {url: (id_, revision) for url, id_, revision in rows}
+def shown(db: sqlite3.Connection, feed: str, limit: int) -> list[Shown]:
+    """The last articles of a feed, newest first: the index on `feed` goes on by n, so that no more are read."""
+    rows = db.execute("SELECT id, url, revision FROM articles WHERE feed = ? ORDER BY n DESC LIMIT ?", (feed, limit))
+    return [Shown(*row) for row in rows]
 
 
 def prefold(stored: dict[str, str], batches: Sequence[Batch]) -> Folded:

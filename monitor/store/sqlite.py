@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from monitor.errors import StoreError
+from monitor.identity import Shown
 from monitor.model import (
     LEVELS,
     Batch,
@@ -142,10 +143,10 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.known(db, ids)
 
-    def by_link(self, feed: str, links: Collection[str]) -> dict[str, tuple[str, str]]:
-        """See Store.by_link."""
+    def shown(self, feed: str, limit: int) -> list[Shown]:
+        """See Store.shown."""
         with self._connections.reading() as db:
-            return articles.by_link(db, feed, links)
+            return articles.shown(db, feed, limit)
 
     def near(
         self, signatures: Sequence[tuple[int, ...]], since: datetime
