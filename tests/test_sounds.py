@@ -6,8 +6,8 @@ import pytest
 from engine import compiled, named
 
 from monitor.match import Matcher
-from monitor.text import fold_batch
-from monitor.text.sound import skeleton
+from monitor.text import fold_batch, words
+from monitor.text.sound import agree, skeleton
 
 NAMES = """\
 entities:
@@ -74,3 +74,12 @@ def test_short_and_long_texts_sound_alike(name: str) -> None:
     assert (
         skeleton(padding + folded + padding) == skeleton(padding + b" ")[:-1] + skeleton(folded) + skeleton(padding)[1:]
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("دەرەوەی", "دارایی", False), ("موقتەدا", "مقتدا", True), ("حوسێن", "حسين", True), ("سوڵتان", "سلطان", True)],
+)
+def test_written_vowels_of_arabic_letters(one: str, other: str, same: bool) -> None:  # noqa: FBT001
+    """A vowel that one spelling leaves out is free; where both write one, u is no other: finance is not foreign."""
+    assert agree(words(one)[0], words(other)[0]) is same

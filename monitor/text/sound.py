@@ -130,14 +130,15 @@ def agree(word: bytes, name: bytes) -> bool:
     """Whether two folded words can be spellings of one: the same consonants, vowels that are kin.
 
     In Latin letters one vowel inside may be left unwritten (Muqtada, Muqtda), none at the edges: Baqer is not Baqeri.
-    In Arabic letters any short vowel may, since Arabic leaves out what Sorani writes.
+    In Arabic letters any short vowel may, since Arabic leaves out what Sorani writes; but where both write vowels, both
+    have a u or neither: دەرەوە is not دارایی.
     """
     ours, theirs = slots(word), slots(name)
     if len(ours) != len(theirs) or any(s != t for (_, s), (_, t) in zip(ours, theirs, strict=True)):
         return False
     pairs = [(a, b) for (a, _), (b, _) in zip(ours, theirs, strict=True)]
     if not is_latin(name):
-        return all(not a or not b or a & b for a, b in pairs)
+        return all(not a or not b or (a & b and a & _U == b & _U) for a, b in pairs)
     if any(bool(a) != bool(b) for a, b in (pairs[0], pairs[-1])):
         return False
     return sum(bool(a) != bool(b) for a, b in pairs) <= 1 and all(_kin(a, b) for a, b in pairs)
