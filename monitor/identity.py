@@ -19,7 +19,7 @@ from monitor.model import Article, FeedState, Item
 CHURN_LEAST, CHURN_SHARE = 3, 0.8
 """So many, and such a share of what seems new, has to be known by other marks before these count for the whole feed."""
 
-STRANGE = 0.2
+STRANGE = 0.3
 """Share of common words below which two wordings under one mark are two articles; an edit keeps most of its words."""
 
 _TRACKING = ("utm_", "fbclid", "gclid", "at_medium", "at_campaign", "ocid", "cmpid")
@@ -118,7 +118,7 @@ def recognised(
 
 
 def doubtful(found: Sequence[Article], known: Mapping[str, str], shown: Sequence[Shown]) -> list[str]:
-    """Ids of known articles that have come back with other words at another link, their GUID perhaps given away again."""
+    """Ids of known articles that came back with other words at another link, their GUID perhaps given away again."""
     links = {s.id: _loose(s.url) for s in shown}
     edited = [a for a in found if known.get(a.id, a.revision) != a.revision and canonical(a.url)]
     return [a.id for a in edited if links.get(a.id) and links[a.id] != _loose(a.url)]
