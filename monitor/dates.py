@@ -51,11 +51,12 @@ _WORDS = re.compile(r"\A(?:[^\W\d]+\.?\s*[,،]?\s*)?(\d{1,2})\s+([^\W\d]+)(?:\s+
 _DOTS = re.compile(r"\A(\d{1,2})\.(\d{1,2})\.(\d{4})" + _CLOCK)
 _YEAR_FIRST = re.compile(r"\A(\d{4})[-/](\d{1,2})[-/](\d{1,2})" + _CLOCK)
 _WEEK = re.compile(r"\A\d{4}-?W\d\d(?:-?[1-7])?\Z")
+_EPOCH = re.compile(r"\A(\d{10})(?:\d{3})?\Z")
 _LOCAL = re.compile(r"\s(TRT|IRST|IRDT)\Z")
 _NO_ZONE = re.compile(r":\d\d[+-](?:1[5-9]|[2-9]\d):?\d\d\Z")
 _YEAR_ALONE = re.compile(r"\A\d{4}(?:\Z|[-/]?[^\W\d])")
 _DOUBTFUL = re.compile(
-    rf"\A\s*1[34]\d\d[-/]|\A\s*\d{{4}}-?W|[^\x00-\x7f]|{_LOCAL.pattern}|{_NO_ZONE.pattern}|{_YEAR_ALONE.pattern}"
+    rf"{_EPOCH.pattern}|\A\s*1[34]\d\d[-/]|\A\s*\d{{4}}-?W|[^\x00-\x7f]|{_LOCAL.pattern}|{_NO_ZONE.pattern}|{_YEAR_ALONE.pattern}"
 )
 
 _FIRST_YEARS, _LAST_YEARS = 1300, 1499
@@ -80,7 +81,7 @@ def moment(raw: str, read: datetime | None) -> datetime | None:
     if _NO_ZONE.search(text):
         return None
     try:
-        known = _by_week(text) or _named(text) or _dotted(text) or _year_first(text)
+        known = _by_week(text) or _by_seconds(text) or _named(text) or _dotted(text) or _year_first(text)
     except (ValueError, OverflowError):
         return None
     if known or read is None or _YEAR_ALONE.match(text):
@@ -117,6 +118,12 @@ def correction(past: tuple[int, ...]) -> int:
 
 def _by_week(text: str) -> datetime | None:
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if _WEEK.match(text) else None
+
+
+def _by_seconds(text: str) -> datetime | None:
+    """Seconds since 1970, or thousandths of them."""
+    found = _EPOCH.match(text)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(found[1])) if found else None
 
 
 def _named(text: str) -> datetime | None:
