@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from monitor.config import Config, load_config
 from monitor.errors import ConfigError, Problem, UsageError
-from monitor.model import Failed
+from monitor.model import Article, Failed
 from monitor.service.edit import Editorial
 from monitor.store import SqliteStore
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from monitor.deliver import FileChannel, SmtpChannel
+    from monitor.fetch import HttpFetcher
     from monitor.sandbox import Done, Killed, Sandbox
     from monitor.service.look import Search
     from monitor.service.mail import Post
@@ -155,11 +156,9 @@ class App(AbstractContextManager["App"]):
         return LookBack(store=self.store, editorial=self.editorial, clock=self.clock)
 
     @cached_property
-    def polling(self) -> Polling:
-        """Everything that a poll needs."""
+    def fetcher(self) -> HttpFetcher:
+        """What reads the open web, within the limits of monitor.yaml."""
         from monitor.fetch import FetchLimits, HttpFetcher
-        from monitor.service.poll import Polling
-        from monitor.service.read import read_feed
 
         poll = self.config.poll
         limits = FetchLimits(
@@ -168,13 +167,33 @@ class App(AbstractContextManager["App"]):
             allow_private=poll.allow_private,
             hosts={h.host: (h.connections, h.spacing) for h in poll.hosts},
         )
+        return HttpFetcher(limits, clock=self.clock)
+
+    @cached_property
+    def polling(self) -> Polling:
+        """Everything that a poll needs."""
+        from monitor.service.page import Pages, read_page
+        from monitor.service.poll import Polling
+        from monitor.service.read import read_feed
+
+        fetcher = self.fetcher
 
         def read(jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[Read | Failed] | Killed]:
             return self.sandbox.map(read_feed, jobs)
 
+        def pages(jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[Article | None] | Killed]:
+            return self.sandbox.map(read_page, jobs, batch=1)
+
         return Polling(
             store=self.store,
-            fetcher=HttpFetcher(limits, clock=self.clock),
+            fetcher=fetcher,
+            pages=Pages(
+                store=self.store,
+                fetcher=fetcher,
+                read=pages,
+                clock=self.clock,
+                per_host=self.config.poll.pages_per_host,
+            ),
             read=read,
             editorial=self.editorial,
             clock=self.clock,

@@ -20,6 +20,7 @@ from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
 from monitor.schedule import asking, must_wait, next_state
 from monitor.service.edit import Editorial
+from monitor.service.page import Lane, Pages
 from monitor.service.read import Read
 
 GROUP = 32
@@ -78,6 +79,8 @@ class Polling:
     clock: Clock
     chance: Callable[[], float]
     """A number from 0 to 1 that spreads the next polls."""
+    pages: Pages | None = None
+    """Reads the pages of feeds marked `fulltext`; None leaves them alone."""
 
     def poll(
         self,
@@ -112,16 +115,22 @@ class Polling:
         """Fetch, parse, match and write; a group is parsed in the children while the one before it is written."""
         states = {state.feed: state for _, state in due}
         writing: asyncio.Task[None] | None = None
+        lane = Lane(self.pages)
         try:
             async for waiting in _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due])):
                 answers = [(feed, states[feed.id], result) for feed, result in waiting]
                 faults.point("poll.fetched")
-                outcomes = await asyncio.to_thread(self._parsed, answers)
+                answers, outcomes = lane.aside(answers, await asyncio.to_thread(self._parsed, answers))
                 faults.point("poll.parsed")
                 if writing:
                     await writing
                 writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
+            async for answers, outcomes in lane.rest():
+                if writing:
+                    await writing
+                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
         finally:
+            lane.close()
             if writing:
                 await writing
 
