@@ -12,7 +12,7 @@ import sys
 
 from common import BENCH, arguments, note
 
-SCRIPTS = ("language", "proof", "match", "importing", "search", "trying", "pages", "poll")
+SCRIPTS = ("language", "proof", "match", "importing", "search", "trying", "pages", "gate", "poll")
 
 
 def main() -> None:

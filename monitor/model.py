@@ -136,7 +136,7 @@ class Item:
     title: str = ""
     """May hold markup and entities as the feed wrote them, resolved once by the parser."""
     html: str = ""
-    """The longest of content and summary, with its markup."""
+    """The longest of contents and summary, with its markup; behind it what only other contents say."""
     summary: str = ""
     published: datetime | None = None
     published_raw: str = ""

@@ -14,7 +14,9 @@ BENCH = Path(__file__).resolve().parents[1] / "bench"
 FIGURE = re.compile(r"\S.* +[\d,.e+-]+ \S+")
 
 
-@pytest.mark.parametrize("name", ["language", "proof", "match", "importing", "search", "trying", "pages", "poll"])
+@pytest.mark.parametrize(
+    "name", ["language", "proof", "match", "importing", "search", "trying", "pages", "gate", "poll"]
+)
 def test_script_prints_figures(name: str) -> None:
     """With --quick a script ends well and prints nothing but lines of `name value unit` and notes."""
     alone = {key: value for key, value in os.environ.items() if key != "READER_PYTHON"}

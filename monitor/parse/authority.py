@@ -20,6 +20,9 @@ _UNNEEDED = (
 )
 """Places and chapters, whose handlers in feedparser raise KeyError and AttributeError on odd documents."""
 
+_MARKS = 64
+"""Bytes in which UTF-16 and UTF-32 show themselves."""
+
 _ENTRY = re.compile(rb"<(?:[A-Za-z][\w.-]*:)?(?:item|entry)[\s>/]", re.IGNORECASE)
 
 
@@ -27,10 +30,11 @@ def read(feed: str, body: bytes, content_type: str, base_url: str, gate: str) ->
     """Read a document of any kind and condition; a Failed when there is no feed in it."""
     body = first_entries(body)
     document = _document(body, content_type)
-    if document is None:
+    if document is None or (b"\0" in body[:_MARKS] and not _is_feed(document)):
+        # feedparser 6.0.14 reads no UTF-16 that is not declared, nor any that is labelled as something else
         mended = _mended(body)
         document = mended and _document(mended, "application/xml")
-    if not document or not (document.get("version") or document.entries):
+    if not document or not _is_feed(document):
         return not_a_feed(body)
     lang = document.feed.get("language") or ""
     return Parsed(
@@ -40,6 +44,10 @@ def read(feed: str, body: bytes, content_type: str, base_url: str, gate: str) ->
         kind=document.get("version") or "",
         gate=gate,
     )
+
+
+def _is_feed(document: Any) -> bool:
+    return bool(document.get("version") or document.entries)
 
 
 def not_a_feed(body: bytes) -> Failed:

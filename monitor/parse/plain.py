@@ -68,7 +68,10 @@ def read(feed: str, body: bytes, content_type: str, base_url: str) -> Parsed | s
 
 def _root(body: bytes, content_type: str) -> Element:
     facts: dict[str, Any] = {}
-    data = convert_to_utf8({"content-type": content_type} if content_type else {}, body, facts)
+    try:
+        data = convert_to_utf8({"content-type": content_type} if content_type else {}, body, facts)
+    except (UnicodeError, LookupError):  # "punycode" and its like are encodings to Python
+        raise DoubtError("unknown encoding") from None
     if not facts["encoding"]:
         raise DoubtError("unknown encoding")
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data or b"<!doctype" in data[:2_000]:
