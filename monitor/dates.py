@@ -64,8 +64,8 @@ _FIRST_YEARS, _LAST_YEARS = 1300, 1499
 
 LONGEST_LIE = 14 * 3600
 """No time zone is further east, in seconds."""
-_SLIP = 600
-"""Clocks differ by minutes; a label that lies does so by half an hour or more."""
+_SLIP, _OFF = 600, 120
+"""Clocks differ by seconds or minutes; a label that lies does so by half an hour or more."""
 _STEP = 1800
 _REMEMBERED, _LEAST = 8, 3
 
@@ -82,12 +82,12 @@ def moment(raw: str, read: datetime | None) -> datetime | None:
         return None
     try:
         known = _by_week(text) or _by_seconds(text) or _named(text) or _dotted(text) or _year_first(text)
+        if known or read is None or _YEAR_ALONE.match(text):
+            return known
+        zone = _LOCAL.search(text)
+        return read - timedelta(minutes=_ZONES[zone[1].lower()]) if zone else read
     except (ValueError, OverflowError):
         return None
-    if known or read is None or _YEAR_ALONE.match(text):
-        return known
-    zone = _LOCAL.search(text)
-    return read - timedelta(minutes=_ZONES[zone[1].lower()]) if zone else read
 
 
 def ahead(dates: Iterable[datetime], seen: datetime) -> int | None:
@@ -113,7 +113,7 @@ def correction(past: tuple[int, ...]) -> int:
     future = sorted(seconds for seconds in past if seconds > _SLIP)
     if len(future) < _LEAST or len(future) * 2 <= len(past):
         return 0
-    return -(-future[-2] // _STEP) * _STEP
+    return -(-(future[-2] - _OFF) // _STEP) * _STEP
 
 
 def _by_week(text: str) -> datetime | None:
