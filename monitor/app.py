@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.deliver import FileChannel, SmtpChannel
     from monitor.fetch import HttpFetcher
     from monitor.sandbox import Done, Killed, Sandbox
+    from monitor.service.feeds import FeedList
     from monitor.service.look import Search
     from monitor.service.mail import Post
     from monitor.service.poll import Polling
@@ -168,6 +169,15 @@ class App(AbstractContextManager["App"]):
             hosts={h.host: (h.connections, h.spacing) for h in poll.hosts},
         )
         return HttpFetcher(limits, clock=self.clock)
+
+    @cached_property
+    def feed_list(self) -> FeedList:
+        """feeds.yaml, and what is needed to look at new feeds."""
+        from monitor.service.feeds import FeedList
+
+        return FeedList(
+            folder=self.config.watchlists, fetcher=self.fetcher, children=self.sandbox.map, clock=self.clock
+        )
 
     @cached_property
     def polling(self) -> Polling:

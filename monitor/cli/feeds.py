@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from monitor.app import App
+from monitor.cli.feedlist import add, discover, export_feeds, import_feeds
 from monitor.cli.show import ago, comma_separated, csv_option, json_option, line, say, table, warn_about
 from monitor.errors import UsageError
 from monitor.model import Feed, FeedState
@@ -99,3 +100,7 @@ def release(config: Path, feed: str) -> None:
         if feed not in {f.id for f in app.editorial.current().feeds}:
             raise UsageError(f"There is no feed `{feed}`: `monitor feeds` shows their ids.")
         say(f"{app.store.release_held(feed)} held articles of {feed} are news now.")
+
+
+for command in (discover, add, import_feeds, export_feeds):
+    feeds_command.add_command(command)

@@ -1,13 +1,16 @@
-"""feeds.yaml: what is polled, and which outlets have nothing to poll."""
+"""feeds.yaml: what is polled, and which outlets have nothing to poll. Read whole; written by adding lines only."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from urllib.parse import SplitResult, urlsplit
 
 from monitor._yaml import List, Map, Node, Reader, Text, parse
+from monitor.errors import ConfigError, Problem
 from monitor.model import Feed
 from monitor.watchlists.checks import MAX_SLUG, language, slug, slugged, slugs
 
@@ -146,3 +149,91 @@ def _with_id(feed: Feed, taken: set[str]) -> Feed:
         digest = blake2b((feed.url or feed.title).encode(), digest_size=4).hexdigest()
         made = f"{made[: MAX_SLUG - 9].rstrip('-')}-{digest}".strip("-")
     return replace(feed, id=made)
+
+
+def same_address(url: str) -> str:
+    """What two spellings of one address share: no scheme, `www.`, login, usual port, fragment or last slash."""
+    try:
+        parts = urlsplit(url.strip())
+        port = f":{parts.port}" if parts.port not in {None, 80, 443} else ""
+    except ValueError:
+        return url
+    host = (parts.hostname or "").removeprefix("www.")
+    return f"{host}{port}{parts.path.rstrip('/')}{'?' + parts.query if parts.query else ''}"
+
+
+def named(feed: Feed, taken: Collection[str]) -> Feed:
+    """The feed with an id that is not taken: its own, else one made of its address."""
+    return feed if feed.id else _with_id(feed, set(taken))
+
+
+def fault_of(feed: Feed) -> str:
+    """Why this feed cannot stand in feeds.yaml, in one or two sentences; empty when it can."""
+    try:
+        read = read_feeds("", f"feeds:\n{_line(feed, '')}\n")
+    except ConfigError as error:
+        problem = error.problems[0]
+        return f"{problem.sentence} {problem.hint}".strip()
+    return "" if _same(read, (feed,)) else "It holds letters that no list of feeds can hold."
+
+
+def with_feeds(name: str, source: bytes, added: Sequence[Feed], remark: str = "") -> tuple[str, tuple[int, ...]]:
+    """The text of feeds.yaml with these feeds at its end, all else as it was, and the line of each.
+
+    `added` have ids; `remark` becomes a comment above them. Raises ConfigError when the file is wrong as it is, or is
+    written in a way to which no line can be added.
+    """
+    before = read_feeds(name, source)
+    text, indent = _opened(name, source)
+    end = "\r\n" if "\r\n" in text else "\n"
+    text += end if text and not text.endswith("\n") else ""
+    rows = [f"{indent}# {' '.join(remark.split())}"] if remark else []
+    first = text.count("\n") + len(rows) + 1
+    whole = text + end.join([*rows, *(_line(feed, indent) for feed in added), ""])
+    read = read_feeds(name, whole)
+    if not _same(read, (*before, *added)):
+        hint = "Write each feed on a line of its own that begins with `- `."
+        raise ConfigError(
+            Problem(name, first, 1, "No line can be added here without changing what stands above.", hint)
+        )
+    return whole, tuple(range(first, first + len(added)))
+
+
+def _same(one: Sequence[Feed], other: Sequence[Feed]) -> bool:
+    return [replace(f, line=0) for f in one] == [replace(f, line=0) for f in other]
+
+
+def _opened(name: str, source: bytes) -> tuple[str, str]:
+    """(the text, ready for another feed at its end; what stands before the `-` of each)."""
+    text = source.decode("utf-8-sig")
+    tree = parse(name, source)
+    listed = next((value for _, value in tree.entries), None) if isinstance(tree, Map) else None
+    if listed is None:
+        return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}feeds:\n", "  "
+    if not isinstance(listed, List):
+        return text, "  "
+    line = text.splitlines()[listed.line - 1]
+    if line[listed.column - 1 : listed.column] == "-":
+        return text, line[: listed.column - 1]
+    empty = re.fullmatch(r"(.*feeds\s*:)\s*\[\s*\](\s*(?:#.*)?)", line)
+    if empty is None:
+        hint = "Write each feed on a line of its own that begins with `- `."
+        raise ConfigError(Problem(name, listed.line, listed.column, "The list of feeds stands in brackets.", hint))
+    lines = text.splitlines(keepends=True)
+    lines[listed.line - 1] = lines[listed.line - 1].replace(line, empty[1] + empty[2])
+    return "".join(lines), "  "
+
+
+def _line(feed: Feed, indent: str) -> str:
+    """One feed as one line; what is as usual is left out."""
+    usual = Feed(id="")
+    texts = {"url": feed.url, "title": feed.title}
+    shown = {key: json.dumps(value, ensure_ascii=False) for key, value in texts.items() if value}
+    shown |= {key: value for key, value in (("lang", feed.lang), ("country", feed.country)) if value}
+    shown |= {"tier": str(feed.tier)} if feed.tier != usual.tier else {}
+    shown |= {"kind": feed.kind} if feed.kind != usual.kind else {}
+    shown |= {"every": f"{feed.every}m"} if feed.every else {}
+    shown |= {"fulltext": "yes"} if feed.fulltext else {}
+    shown |= {"tags": f"[{', '.join(feed.tags)}]"} if feed.tags else {}
+    shown |= {"note": json.dumps(feed.note, ensure_ascii=False)} if feed.note else {}
+    return f"{indent}- {{id: {feed.id}, {', '.join(f'{key}: {value}' for key, value in shown.items())}}}"
