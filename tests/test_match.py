@@ -407,3 +407,10 @@ def test_numbers_have_no_sound() -> None:
     names = "names: {en: [Kurdistan 24], ckb: [کوردستان ٢٤]}"
     matcher = compiled("entities:\n  kurdistan-24: {kind: outlet, name: Kurdistan 24, " + names + ", from: test}\n")
     assert named(matcher, "News from Kurdistan. Qurdistan 24, Kurdistan24.") == [("kurdistan-24", "Kurdistan24")]
+
+
+def test_latin_names_by_ear_in_arabic_letters() -> None:
+    """Persian and Sorani write Latin names by ear; in Arabic the same consonants are other words."""
+    matcher = compiled("entities:\n  peace: {kind: person, name: Saraya Salam, names: {ckb: [سەرایا سەلام]}, from: test}\n")
+    assert named(matcher, "سيرة الإسلام", "ar") == []
+    assert [e for e, _ in named(matcher, "سەریا سەلام", "ckb")] == ["peace"]

@@ -125,7 +125,7 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
         name = tuple(words(spelling))
         for other in spellings(name, lang, entity.kind):
             capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-            vocabulary.add(shown(b" ".join(other)), replace(use, capitals=capitals))
+            vocabulary.add(shown(b" ".join(other)), replace(use, capitals=capitals), joined=False)
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

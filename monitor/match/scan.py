@@ -31,6 +31,9 @@ _CASED = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _SHOUTED = 6
 """Letters beside a name that, all in capitals, make a field a headline of capitals."""
 
+_BY_EAR = frozenset({"ckb", "fa"})
+"""Languages of Arabic script that write foreign names as they sound."""
+
 _PREFIXES = frozenset(all_prefixes())
 _DIGITS = frozenset(b"0123456789")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
@@ -194,6 +197,8 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
         return False
     if not is_latin(name.bare):
         return text.lang(start) == "ckb"
+    if not is_latin(text.data[start : start + 1]):  # سيرة الإسلام is not Saraya al-Salam, but جۆ بایدەن is Joe Biden
+        return text.lang(start) in _BY_EAR
     return not letters[first].islower() or letters.islower()
 
 

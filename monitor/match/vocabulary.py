@@ -152,11 +152,11 @@ class Vocabulary:
         """The number of a leaf that was added, else None."""
         return self._numbers.get(Leaf(kind, name, number))
 
-    def add(self, text: str, use: Use) -> bool:
-        """Look for a text; False when nothing is left of it after folding."""
+    def add(self, text: str, use: Use, *, joined: bool = True) -> bool:
+        """Look for a text, also written as one word; False when nothing is left of it after folding."""
         known = self.forms[use.leaf]
         found = False
-        for form in forms(text, use, joined=not use.star):
+        for form in forms(text, use, joined=joined and not use.star):
             found = True
             uses = self.uses.setdefault(form.pattern, [])
             if form.use not in uses:
