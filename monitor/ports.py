@@ -134,6 +134,10 @@ class Store(Protocol):
         """(revision, title, text, seen) of an article, oldest first; a single row for one never edited."""
         ...
 
+    def hits_of(self, article: str) -> dict[str, list[Hit]]:
+        """Revision -> hits that were found in it and were not withdrawn since."""
+        ...
+
     def differing(self, matched: Sequence[Matched], revisions: Sequence[str]) -> set[str]:
         """Ids of the articles on which `rematched` would change mentions or hits; nothing is written."""
         ...
@@ -165,6 +169,10 @@ class Store(Protocol):
 
         An imported archive counts by its dates alone.
         """
+        ...
+
+    def held(self) -> dict[str, int]:
+        """Feed -> how many of its articles are held as a flood, until a person releases them."""
         ...
 
     def release_held(self, feed: str) -> int:

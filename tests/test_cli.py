@@ -273,6 +273,20 @@ def test_explain_in_a_language_that_there_is_not(run: Run) -> None:
     assert run("explain", "--lang", "kmr", "--json", "PKK").rows[0]["lang"] == "ku"
 
 
+def test_explain_of_an_edited_article(polled: Run, site: Site) -> None:
+    """An edited article is shown with every wording, what changed, and what was found in each."""
+    site.show("/a", [Entry(title="Ain al-Asad quiet", guid="1", link="http://x.example/1"), *entries(2)])
+    polled("poll", "--all")
+    (name,) = [r["article"] for r in polled("search", "quiet", "--json").rows]
+
+    told = polled("explain", "--article", name).out.split("history:")[1]
+    assert [told.count(w) for w in ("Ain al-Asad attacked", "Ain al-Asad quiet", "+ quiet", "- attacked")] == [1] * 4
+    assert told.index("Attack at a base") < told.index("Ain al-Asad quiet")
+    (row,) = polled("explain", "--article", name, "--json").rows
+    shown = [(w["title"], len(w["hits"])) for w in row["history"]]
+    assert shown == [("Ain al-Asad attacked", 2), ("Ain al-Asad quiet", 1)]
+
+
 def test_explain_of_a_stored_article(polled: Run) -> None:
     """By the id that search prints; an unknown one is refused."""
     name = polled("search", "level:flash", "--json").rows[0]["article"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,10 +19,12 @@ from monitor.model import LANGUAGES, Article, Matched
 from monitor.query.parse import notice
 from monitor.render import snippet, title_parts
 from monitor.service.edit import InForce
-from monitor.service.look import Missed, Result, explained, missed
+from monitor.service.look import Missed, Result, Wording, explained, missed, wordings
 from monitor.text.language import language, normal
 
 _GROUP = 500
+_MOST_WORDS = 30
+"""Words of an edit that are shown; --json has all."""
 
 
 @click.command("search")
@@ -114,10 +116,12 @@ def explain_command(
             return
         article = _stored(app, article_id) if article_id else _text(text, title, lang)
         matched = explained(force, [article])[0]
+        told = wordings(app.store, article.id) if article_id else []
         if as_json:
-            line(_explained(matched))
+            line(_explained(matched) | ({"history": [_wording(w) for w in told]} if told else {}))
         else:
             _show_explained(force, article, matched, missed(force, article))
+            _show_wordings(force, told)
 
 
 def _text(text: str | None, title: str, lang: str) -> Article:
@@ -223,6 +227,26 @@ def _show_explained(force: InForce, article: Article, matched: Matched, misses: 
             click.echo(f"  {miss.name}: {miss.letters} is no mention: {miss.why}")
     if not article.text:
         click.echo("(the text is a headline only)")
+
+
+def _wording(told: Wording) -> dict[str, Any]:
+    hits = [{"watchlist": h.watchlist, "rule": h.rule, "entity": h.entity, "level": h.level} for h in told.hits]
+    return {"revision": told.revision, "seen": told.seen, "title": told.title, "text": told.text, "hits": hits}
+
+
+def _show_wordings(force: InForce, told: Sequence[Wording]) -> None:
+    """The history of an article that was edited."""
+    if len(told) < 2:
+        return
+    click.echo("history:")
+    for wording in told:
+        click.echo(f"  {wording.seen:%Y-%m-%d %H:%M} UTC  {wording.title}")
+        for sign, words in (("+", wording.gained), ("-", wording.lost)):
+            if words:
+                more = " ..." if len(words) > _MOST_WORDS else ""
+                click.echo(f"      {sign} {' '.join(words[:_MOST_WORDS])}{more}")
+        names = [force.names.get((h.watchlist, h.name), h.name) for h in wording.hits]
+        click.echo(f"      hits: {', '.join(names) or 'none'}")
 
 
 @click.command("not-it")

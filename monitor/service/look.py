@@ -15,7 +15,7 @@ from monitor.match.matcher import allowed
 from monitor.match.plan import plan
 from monitor.match.view import ArticleView
 from monitor.match.why import Kind, failing, near_misses
-from monitor.model import Article, Column, Evidence, Filter, Matched, Stored, Where
+from monitor.model import Article, Column, Evidence, Filter, Hit, Matched, Stored, Where
 from monitor.ports import Clock, Store
 from monitor.query import ast
 from monitor.query import evaluate as ev
@@ -44,6 +44,19 @@ class Result:
     marks: tuple[Evidence, ...]
     number: int
     """Cursor: pass it as `before` to go on below this article."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """One revision of an article; `gained` and `lost` are words in which it differs from the one before."""
+
+    revision: str
+    title: str
+    text: str
+    seen: datetime
+    hits: tuple[Hit, ...]
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +161,32 @@ def missed(force: InForce, article: Article) -> list[Missed]:
         for n in near_misses(matcher, view)
     ]
     return [*dict.fromkeys(found), *_failed_rules(matcher, view)]
+
+
+def wordings(store: Store, article: str) -> list[Wording]:
+    """Every wording of an article, oldest first, with what was found in each."""
+    hits = store.hits_of(article)
+    told: list[Wording] = []
+    for revision, title, text, seen in store.history(article):
+        before, after = (f"{told[-1].title} {told[-1].text}", f"{title} {text}") if told else ("", "")
+        told.append(
+            Wording(
+                revision=revision,
+                title=title,
+                text=text,
+                seen=seen,
+                hits=tuple(hits.get(revision, ())),
+                gained=_other_words(after, before),
+                lost=_other_words(before, after),
+            )
+        )
+    return told
+
+
+def _other_words(text: str, than: str) -> tuple[str, ...]:
+    """Words of a text that another one does not have, once each."""
+    known = set(than.split())
+    return tuple(dict.fromkeys(word for word in text.split() if word not in known))
 
 
 def _failed_rules(matcher: Matcher, view: ArticleView) -> Iterator[Missed]:

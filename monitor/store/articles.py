@@ -307,6 +307,24 @@ def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, d
     return [(revision, title, text, instant(seen)) for revision, title, text, seen, _ in rows]
 
 
+def hits_of(db: sqlite3.Connection, article: str) -> dict[str, list[Hit]]:
+    """Revision -> hits found in it, those that have been withdrawn left out."""
+    found: dict[str, list[Hit]] = defaultdict(list)
+    rows = db.execute(
+        f"SELECT {HIT_COLUMNS} FROM hits WHERE n = (SELECT n FROM articles WHERE id = ?) AND withdrawn IS NULL"
+        " ORDER BY k",
+        (article,),
+    )
+    for hit in map(hit_of, rows):
+        found[hit.revision].append(hit)
+    return dict(found)
+
+
+def held(db: sqlite3.Connection) -> dict[str, int]:
+    """Feed -> how many of its articles wait for a person."""
+    return dict(db.execute("SELECT feed, count(*) FROM articles WHERE standing = 'held' GROUP BY feed"))
+
+
 def release_held(db: sqlite3.Connection, feed: str) -> int:
     """Held articles of a feed become news."""
     return db.execute("UPDATE articles SET standing = 'news' WHERE feed = ? AND standing = 'held'", (feed,)).rowcount

@@ -228,6 +228,10 @@ STEPS = (
 )""",
         ),
     ),
+    Step(
+        name="m0006_held",
+        statements=("CREATE INDEX articles_held ON articles(feed) WHERE standing = 'held'",),
+    ),
 )
 
 

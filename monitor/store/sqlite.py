@@ -198,6 +198,11 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.history(db, article)
 
+    def hits_of(self, article: str) -> dict[str, list[Hit]]:
+        """See Store.hits_of."""
+        with self._connections.reading() as db:
+            return articles.hits_of(db, article)
+
     def differing(self, matched: Sequence[Matched], revisions: Sequence[str]) -> set[str]:
         """See Store.differing."""
         with self._connections.reading() as db:
@@ -229,6 +234,11 @@ class SqliteStore:
         """See Store.outdated."""
         with self._connections.reading() as db:
             return rematch.outdated(db, rev, since, limit)
+
+    def held(self) -> dict[str, int]:
+        """See Store.held."""
+        with self._connections.reading() as db:
+            return articles.held(db)
 
     def release_held(self, feed: str) -> int:
         """See Store.release_held."""
