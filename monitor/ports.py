@@ -82,6 +82,10 @@ class Store(Protocol):
         """The beginning of such a body; empty when none is kept."""
         ...
 
+    def occasions(self, feeds: Collection[str]) -> dict[str, list[int]]:
+        """Feed -> the hours into which its latest articles fall, newest first, as seconds since 1970."""
+        ...
+
     # articles
     def known(self, ids: Collection[str]) -> dict[str, str]:
         """Article id -> current revision, for those of `ids` that are stored."""

@@ -28,7 +28,7 @@ from monitor.model import (
     WatchlistRevision,
 )
 from monitor.ports import Clock
-from monitor.store import articles, copies, digests, facts, folded, plans, poison, rematch, schema
+from monitor.store import articles, copies, digests, facts, folded, plans, poison, rematch, rhythm, schema
 from monitor.store import feeds as polling
 from monitor.store.connection import Connections, require
 
@@ -135,6 +135,11 @@ class SqliteStore:
         """See Store.poison_body."""
         with self._connections.reading() as db:
             return poison.body(db, feed)
+
+    def occasions(self, feeds: Collection[str]) -> dict[str, list[int]]:
+        """See Store.occasions."""
+        with self._connections.reading() as db:
+            return rhythm.occasions(db, feeds)
 
     # articles
 
