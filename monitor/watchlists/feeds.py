@@ -18,6 +18,7 @@ FEED_KEYS = ("id", "url", "title", "lang", "country", "tier", "kind", "every", "
 FEED_KINDS = ("news", "agency", "government", "think-tank", "broadcaster", "party", "organisation", "blog", "other")
 MAX_URL = 2048
 _UNSAFE = re.compile(r"[\s\x00-\x20\x7f\\<>\"^`{|}]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PERIOD = re.compile(r"([0-9]{1,5})([mhd]?)")
 _MINUTES = {"": 1, "m": 1, "h": 60, "d": 1440}
 
@@ -200,7 +201,9 @@ def with_feeds(name: str, source: bytes, added: Sequence[Feed], remark: str = ""
 
 
 def _same(one: Sequence[Feed], other: Sequence[Feed]) -> bool:
-    return [replace(f, line=0) for f in one] == [replace(f, line=0) for f in other]
+    """Whether what was read is what was meant, and holds nothing that would move a terminal's cursor."""
+    plain = not any(_CONTROLS.search(f.title + f.note) for f in other)
+    return plain and [replace(f, line=0) for f in one] == [replace(f, line=0) for f in other]
 
 
 def _opened(name: str, source: bytes) -> tuple[str, str]:
