@@ -151,6 +151,14 @@ def test_first_fetch_is_a_baseline() -> None:
     assert [a.standing for a in found] == ["news", "baseline", "news"]
 
 
+def test_a_first_fetch_without_dates_is_no_flood() -> None:
+    """Of items without a date, or with one that cannot be true, the foremost twenty of a first fetch are news."""
+    undated = [item(guid=f"u{n}", url="", published=None if n % 2 else NOW.replace(year=1970)) for n in range(50)]
+    found = judged(made(aged(3), *undated, aged(1)), {}, FeedState(feed="wire"))
+
+    assert [a.standing for a in found] == ["baseline", *["news"] * 20, *["baseline"] * 30, "news"]
+
+
 def test_later_fetches_are_news() -> None:
     """Later, an item that was not seen before is news whatever its date."""
     state = FeedState(feed="wire", last_ok=NOW)

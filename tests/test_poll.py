@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fakes import NOW, Answer, Entry, Site, Workspace, entries, until
@@ -161,6 +161,60 @@ def test_a_permanent_redirect_is_told_and_keeps_the_articles(desk: Workspace, si
         assert app.store.states()["a"].moved_to == f"{site.base}/new"
 
 
+def test_a_permanent_redirect_to_a_304_is_told(desk: Workspace, site: Site) -> None:
+    """A move is remembered when the new address says that nothing has changed, and forgotten when it is taken back."""
+    site.show("/a", entries(1), ETag='"1"')
+    site.show("/new", entries(1), ETag='"1"')
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        site.pages["/a"] = Answer(status=301, headers={"Location": "/new"})
+        assert app.polling.poll(every=True).unchanged == 1
+        assert app.store.states()["a"].moved_to == f"{site.base}/new"
+        site.show("/a", entries(1), ETag='"1"')
+        app.polling.poll(every=True)
+        assert app.store.states()["a"].moved_to == ""
+
+
+def test_a_server_that_always_says_304_is_found_out(desk: Workspace, site: Site) -> None:
+    """Once a day the whole feed is asked for, so that an ETag which never changes hides nothing for longer."""
+    site.show("/a", entries(1), ETag='"for ever"')
+    with desk.open() as app:
+        app.polling.poll(every=True)
+        site.show("/a", entries(1, 2), ETag='"for ever"')
+        desk.clock.move(hours=12)
+        assert app.polling.poll(every=True).unchanged == 1
+        desk.clock.move(hours=12)
+        assert app.polling.poll(every=True).articles == 1
+
+
+def test_a_feed_that_is_gone_is_asked_for_by_hand_alone(desk: Workspace, site: Site) -> None:
+    """After three 410 over a day what is due leaves a feed out for ever; its articles stay, and a person may ask."""
+    site.show("/a", entries(1))
+    with desk.open() as app:
+        app.polling.poll()
+        site.pages["/a"] = Answer(status=410)
+        for _ in range(9):
+            desk.clock.move(hours=13)
+            app.polling.poll()
+        assert site.asked["/a"] == 4
+        assert app.store.counts().articles == 1
+        site.show("/a", entries(1, 2))
+        assert app.polling.poll({"a"}, every=True).articles == 1
+        desk.clock.move(hours=7)
+        assert app.polling.poll().feeds == 1
+
+
+def test_a_clock_that_is_set_back_stops_nothing(desk: Workspace, site: Site) -> None:
+    """What was polled by a clock a year ahead is due at once when the clock is right again."""
+    site.show("/a", entries(1))
+    desk.clock.move(days=365)
+    with desk.open() as app:
+        app.polling.poll()
+        desk.clock.move(days=-365)
+        assert app.polling.poll().feeds == 1
+        assert app.polling.poll().feeds == 0
+
+
 def test_a_failed_feed_comes_back_with_nothing_lost(desk: Workspace, site: Site) -> None:
     """Failures are counted and end with the first good answer; the ETag is never ahead of the articles."""
     site.pages["/a"] = Answer(status=500)
@@ -210,3 +264,22 @@ def test_what_was_said_of_a_failure_reaches_the_report(desk: Workspace) -> None:
     with desk.open() as app:
         polling = replace(app.polling, fetcher=Calm(Failed(kind="dns", message="has no address")))
         assert polling.poll(every=True).failures == [("a", "dns", "has no address")]
+
+
+def test_a_clock_label_that_lies_is_found_out(desk: Workspace, site: Site) -> None:
+    """A feed that calls local time GMT has its dates set right after three polls, and is believed again once mended."""
+    lie = timedelta(hours=3)
+    with desk.open() as app:
+        for n in range(9):
+            desk.clock.move(minutes=20)
+            wrong = lie if n < 5 else timedelta()
+            site.show("/a", [replace(entries(n)[0], when=desk.clock() - timedelta(minutes=5) + wrong)])
+            app.polling.poll(every=True)
+            if n == 4:
+                assert app.store.states()["a"].correction == 3 * 3600
+        assert app.store.states()["a"].correction == 0
+    off = [
+        (datetime.fromisoformat(str(when)) - datetime.fromisoformat(str(seen))).total_seconds() / 60
+        for when, seen in stored(desk, "published, seen")
+    ]
+    assert Counter(off) == {175: 3, -5: 2, -185: 4}  # believed, set right, mended but not yet believed
