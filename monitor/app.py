@@ -84,7 +84,7 @@ class App(AbstractContextManager["App"]):
 
     def close(self) -> None:
         """End the children, then close the database."""
-        for part in ("sandbox", "crew", "store"):
+        for part in ("sandbox", "page_sandbox", "crew", "store"):
             if part in self.__dict__:
                 self.__dict__.pop(part).close()
 
@@ -115,6 +115,15 @@ class App(AbstractContextManager["App"]):
 
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would each reserve address space in a child
         return Sandbox(workers=max(1, min(4, os.cpu_count() or 1)), preload=PRELOAD)
+
+    @cached_property
+    def page_sandbox(self) -> Sandbox:
+        """Children for pages alone: a page that keeps one busy to its limit delays no feed."""
+        from monitor.sandbox import Limits, Sandbox
+        from monitor.service.read import PRELOAD
+
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        return Sandbox(workers=max(1, min(2, os.cpu_count() or 1)), limits=Limits(wall=10, cpu=10), preload=PRELOAD)
 
     @cached_property
     def crew(self) -> Sandbox:
@@ -192,7 +201,7 @@ class App(AbstractContextManager["App"]):
             return self.sandbox.map(read_feed, jobs)
 
         def pages(jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[Article | None] | Killed]:
-            return self.sandbox.map(read_page, jobs, batch=1)
+            return self.page_sandbox.map(read_page, jobs, batch=1)
 
         return Polling(
             store=self.store,

@@ -164,7 +164,7 @@ def test_a_host_is_asked_for_so_many_pages_in_a_poll(desk: Workspace, site: Site
     found, state = polled(desk)
     assert {g for g, a in found.items() if "harvest" in a.text} == {"Story-1", "Story-2"}
     assert state.page_note == (
-        "2 of 4 new articles have only the feed's text: 2 pages of a host are read in one poll (2)"
+        "2 of 4 new articles have only the feed's text: 2 pages of a feed and of a host are read in one poll (2)"
     )
 
 

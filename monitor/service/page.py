@@ -39,8 +39,12 @@ HOSTS = 16
 LEAST = 100
 """Letters of an article; what is shorter is "Loading" or "Please accept"."""
 
-_TOGETHER = 8
-"""Pages that go to the children at once: a page may hold 20 MB."""
+_TOGETHER, _READERS = 4, 2
+"""Pages that go to the children at once, as a page may hold 20 MB; and how many such groups, as each keeps a thread
+waiting that parsing and writing feeds need, too."""
+
+_MOST_RULES = 5_000
+"""Hosts whose robots.txt is remembered: a feed may name a new host in every link."""
 
 _REMEMBERED = 200
 """Articles of a feed, beside as many as it shows now, whose links are not read again under a new GUID."""
@@ -90,6 +94,7 @@ class Round:
     taken: Counter[str] = field(default_factory=Counter)
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One fetch at a time for each host, so that the fetcher's politeness holds."""
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS))
     end: float | None = None
     """In the monotonic clock; counts from the first page."""
@@ -118,8 +123,13 @@ class Pages:
         kept, wanted = await asyncio.to_thread(self._sorted, feed, found, state)
         if not wanted:
             return kept, state.page_note
-        full, why = await self._full([(feed, a) for a in wanted], turn)
+        full, why = await self._full([(feed, a) for a in wanted[: self.per_host]], turn)
+        why.update({self._budget: len(wanted) - self.per_host} if len(wanted) > self.per_host else {})
         return [full.get(a.id, a) for a in kept], _note(len(wanted), why)
+
+    @property
+    def _budget(self) -> str:
+        return f"{self.per_host} pages of a feed and of a host are read in one poll"
 
     def _sorted(self, feed: Feed, found: Sequence[Article], state: FeedState) -> tuple[list[Article], list[Article]]:
         """(the articles as far as the store can tell, those whose pages are wanted, newest first)."""
@@ -166,10 +176,10 @@ class Pages:
             async with asyncio.timeout(max(0.0, (turn.end or 0.0) - time.monotonic())), turn.turns[host], turn.slots:
                 left = max(0, self.per_host - turn.taken[host])
                 if len(wanted) > left:
-                    why[f"{self.per_host} pages of a host are read in one poll"] += len(wanted) - left
+                    why[self._budget] += len(wanted) - left
                     done |= {a.id for _, a in wanted[left:]}
                 turn.taken[host] += min(left, len(wanted))
-                async with aclosing(self._read_all(wanted[:left])) as outcomes:
+                async with aclosing(self._read_all(wanted[:left], turn)) as outcomes:
                     async for article, outcome in outcomes:
                         done.add(article)
                         if isinstance(outcome, str):
@@ -179,7 +189,7 @@ class Pages:
         except TimeoutError:
             why[NO_TIME] += len({a.id for _, a in wanted} - done)
 
-    async def _read_all(self, wanted: Sequence[Wanted]) -> AsyncGenerator[tuple[str, Article | str], None]:
+    async def _read_all(self, wanted: Sequence[Wanted], turn: Round) -> AsyncGenerator[tuple[str, Article | str], None]:
         """(article id, the article with its page's text, or why there is none), as they come."""
         if not wanted:
             return
@@ -199,11 +209,15 @@ class Pages:
                 else:
                     yield asking.id, _told(result)
                 if len(ready) >= _TOGETHER:
-                    for outcome in await asyncio.to_thread(self._read, ready):
+                    for outcome in await self._settled(ready, turn):
                         yield outcome
                     ready = []
-        for outcome in await asyncio.to_thread(self._read, ready):
+        for outcome in await self._settled(ready, turn):
             yield outcome
+
+    async def _settled(self, ready: Sequence[tuple[Wanted, Fetched]], turn: Round) -> list[tuple[str, Article | str]]:
+        async with turn.readers:
+            return await asyncio.to_thread(self._read, ready)
 
     def _read(self, ready: Sequence[tuple[Wanted, Fetched]]) -> list[tuple[str, Article | str]]:
         jobs = [(feed, article, got.body, got.content_type, got.url) for (feed, article), got in ready]
@@ -215,6 +229,8 @@ class Pages:
     async def _ask_robots(self, origins: set[str]) -> None:
         """Fetch what is not known, or not any more."""
         now = self.clock()
+        if len(self._rules) > _MOST_RULES:
+            self._rules.clear()
         asked = [o for o in sorted(origins) if o not in self._rules or self._rules[o][0] <= now]
         feeds = [(Feed(id=o, url=f"{o}/robots.txt"), FeedState(feed=o)) for o in asked]
         async with self._answers(feeds) as answers:

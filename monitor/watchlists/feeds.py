@@ -175,7 +175,7 @@ def fault_of(feed: Feed) -> str:
     except ConfigError as error:
         problem = error.problems[0]
         return f"{problem.sentence} {problem.hint}".strip()
-    return "" if _same(read, (feed,)) else "It holds letters that no list of feeds can hold."
+    return "" if _is_plain(feed) and _same(read, (feed,)) else "It holds letters that no list of feeds can hold."
 
 
 def with_feeds(name: str, source: bytes, added: Sequence[Feed], remark: str = "") -> tuple[str, tuple[int, ...]]:
@@ -192,7 +192,7 @@ def with_feeds(name: str, source: bytes, added: Sequence[Feed], remark: str = ""
     first = text.count("\n") + len(rows) + 1
     whole = text + end.join([*rows, *(_line(feed, indent) for feed in added), ""])
     read = read_feeds(name, whole)
-    if not _same(read, (*before, *added)):
+    if not _same(read, (*before, *added)) or not all(_is_plain(feed) for feed in added):
         hint = "Write each feed on a line of its own that begins with `- `."
         raise ConfigError(
             Problem(name, first, 1, "No line can be added here without changing what stands above.", hint)
@@ -200,10 +200,13 @@ def with_feeds(name: str, source: bytes, added: Sequence[Feed], remark: str = ""
     return whole, tuple(range(first, first + len(added)))
 
 
+def _is_plain(feed: Feed) -> bool:
+    """Whether nothing in it would move a terminal's cursor."""
+    return not _CONTROLS.search(feed.title + feed.note)
+
+
 def _same(one: Sequence[Feed], other: Sequence[Feed]) -> bool:
-    """Whether what was read is what was meant, and holds nothing that would move a terminal's cursor."""
-    plain = not any(_CONTROLS.search(f.title + f.note) for f in other)
-    return plain and [replace(f, line=0) for f in one] == [replace(f, line=0) for f in other]
+    return [replace(f, line=0) for f in one] == [replace(f, line=0) for f in other]
 
 
 def _opened(name: str, source: bytes) -> tuple[str, str]:
