@@ -271,6 +271,14 @@ class Store(Protocol):
         """How much there is."""
         ...
 
+    def latest(self) -> datetime | None:
+        """The latest moment at which a feed was polled or a digest made; None for a store never used."""
+        ...
+
+    def set_back(self, now: datetime) -> int:
+        """Make what was polled or made after `now` as if done now, for a clock that was ahead; how many feeds."""
+        ...
+
     def check(self) -> list[str]:
         """Sentences about damage; empty when the file is sound."""
         ...

@@ -8,17 +8,28 @@ import click
 
 from monitor.app import App
 from monitor.cli.show import json_option, line, say
-from monitor.service.care import examine
+from monitor.service.care import examine, write_poison
 from monitor.store import restore
 
 
 @click.command("doctor")
 @click.option("--quick", is_flag=True, help="Only whether the store answers and the watch is alive; for health checks.")
+@click.option(
+    "--poison",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the documents that no parser could read into this folder, for a report.",
+)
+@click.option("--clock-is-right", is_flag=True, help="The clock was ahead once and is right now: go on by it.")
 @json_option
 @click.pass_obj
-def doctor_command(config: Path, *, quick: bool, as_json: bool) -> None:
-    """Examine store, watchlists, feeds, mail relay and time zones; nothing is mailed. Exit code 1 when one is ill."""
+def doctor_command(config: Path, *, quick: bool, poison: Path | None, clock_is_right: bool, as_json: bool) -> None:
+    """Examine store, clock, watchlists, feeds, mail relay, zones; nothing is mailed. Exit code 1 when one is ill."""
     with App.at(config) as app:
+        if clock_is_right:
+            say(f"{app.store.set_back(app.clock())} feeds were polled by a clock that was ahead; they are due now.")
+        for path in write_poison(app.store, poison) if poison else ():
+            say(str(path))
         findings = examine(app.store, app.editorial, app.channel, app.clock, quick=quick)
     for finding in findings:
         if as_json:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monitor.deliver import FileChannel, SmtpChannel
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, UsageError
 from monitor.model import DeliveryState
 from monitor.ports import Clock, Store
+from monitor.service.clock import doubt
 from monitor.service.edit import Editorial, InForce
 
 ALIVE = timedelta(minutes=15)
@@ -33,18 +36,26 @@ def examine(
 ) -> list[Finding]:
     """Look at everything that can be ill; `quick` only at the store and the sign of life."""
     if quick:
-        return [_alive(store, clock())]
+        return [_alive(store, clock()), *_clock(store, clock())]
     damage = store.check()
     if damage:  # whatever else is read of it cannot be trusted
         return [Finding(what="store", ok=False, sentence=damage[0])]
     count = store.counts()
     sound = f"{count.articles} articles, {count.hits} hits, {count.size / 1e6:.1f} MB, sound"
-    found = [_alive(store, clock()), Finding(what="store", ok=True, sentence=sound)]
+    found = [_alive(store, clock()), *_clock(store, clock()), Finding(what="store", ok=True, sentence=sound)]
     try:
         force = editorial.current()
     except ConfigError as error:
         return [*found, Finding(what="watchlists", ok=False, sentence=str(error))]
-    return [*found, *_watchlists(force), _feeds(store, force), _mail(store), _channel(channel), *_zones(force)]
+    return [
+        *found,
+        *_watchlists(force),
+        _feeds(store, force),
+        *_poison(store),
+        _mail(store),
+        _channel(channel),
+        *_zones(force),
+    ]
 
 
 def _alive(store: Store, now: datetime) -> Finding:
@@ -75,6 +86,34 @@ def _feeds(store: Store, force: InForce) -> Finding:
     ill = bool(watched) and len(failing) == len(watched)
     sentence = f"{len(watched)} watched, {len(failing)} failing: `monitor feeds` says why"
     return Finding(what="feeds", ok=not ill, sentence=sentence)
+
+
+def _clock(store: Store, now: datetime) -> Iterator[Finding]:
+    if why := doubt(store, now):
+        yield Finding(what="clock", ok=False, sentence=why)
+
+
+def _poison(store: Store) -> Iterator[Finding]:
+    """Named, and no illness of ours: the others go on, and each is tried again."""
+    for feed, seen, reason, size in store.poison():
+        kept = (
+            f"its {size / 1e6:.1f} MB of {seen:%d %b %H:%M} UTC are kept, `monitor doctor --poison FOLDER` writes them"
+        )
+        yield Finding(what="poison", ok=True, sentence=f"{feed}: {reason.rstrip('.')}; {kept}")
+
+
+def write_poison(store: Store, folder: Path) -> list[Path]:
+    """Write what is kept of poison bodies, a file for each feed. Raises UsageError when the folder refuses them."""
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for feed, *_ in store.poison():
+            target = folder / f"{quote(feed, safe='')}.poison"
+            target.write_bytes(store.poison_body(feed))
+            written.append(target)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to ({error.strerror}): choose another folder.") from None
+    return written
 
 
 def _mail(store: Store) -> Finding:

@@ -17,6 +17,7 @@ from monitor.match import Matcher, compile_watchlists
 from monitor.match.matcher import ENGINE, combined_revision
 from monitor.model import Desk, Feed, WatchlistRevision
 from monitor.ports import Clock, Store
+from monitor.service.clock import doubt
 from monitor.watchlists import Loaded, WatchlistFile, cross_check, load, read_desks, read_feeds, read_watchlist
 
 FEEDS, DESKS = "feeds.yaml", "desks.yaml"
@@ -110,12 +111,16 @@ class Editorial:
         if errors:
             return self._fall_back(loaded, errors, fallen)
         self._keep(loaded.sources)
-        if self.keep:
+        if self._keeps():
             self.store.set_meta({"verified": verified, "files": json.dumps([name for name, _ in loaded.sources])})
         return InForce(sources, compiled.matcher)
 
+    def _keeps(self) -> bool:
+        """With a clock that cannot be right nothing is: what it dates in the past would never be the newest."""
+        return self.keep and not doubt(self.store, self.clock())
+
     def _keep(self, sources: Iterable[tuple[str, str]]) -> None:
-        if not self.keep:
+        if not self._keeps():
             return
         now = self.clock()
         kept = self.store.last_good()
@@ -141,9 +146,9 @@ class Editorial:
             raise ConfigError(*errors)
         sound = [(name, source) for name, source in loaded.sources if name not in broken]
         self._keep(sound)
-        if self.keep:
+        if self._keeps():
             self.store.set_meta({"files": json.dumps(sorted({n for n, _ in sound} | (broken & good.keys())))})
-        if self.keep and self.store.last_good() == good:  # else what is kept now has to be looked at once more
+        if self._keeps() and self.store.last_good() == good:  # else what is kept now has to be looked at once more
             self.store.set_meta({"fallen": json.dumps([fallen, sorted(broken), [astuple(p) for p in errors]])})
         return InForce(replace(sources, problems=tuple(errors)))
 

@@ -19,6 +19,7 @@ from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, Fetc
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
 from monitor.schedule import asking, must_wait, next_state
+from monitor.service.clock import require
 from monitor.service.edit import Editorial
 from monitor.service.page import Lane, Pages
 from monitor.service.read import Read
@@ -94,6 +95,7 @@ class Polling:
 
     async def _poll(self, only: Collection[str] | None, *, every: bool, progress: Progress | None) -> Report:
         began = time.monotonic()
+        require(self.store, self.clock())
         feeds = {f.id: f for f in self.editorial.current().feeds if f.url}
         self.store.sync_feeds(list(feeds.values()))
         faults.point("poll.synced")

@@ -22,6 +22,11 @@ def told(path: Path, error: sqlite3.Error) -> MonitorError:
         return TemporaryError(
             f"{path}: the disk is full, nothing of the last change was kept: make room and try again."
         )
+    if "disk I/O" in text:
+        return TemporaryError(
+            f"{path}: the disk refused to write or read, nothing of the last change was kept: look for room, a quota or"
+            " a failing disk, and try again."
+        )
     if "locked" in text or "busy" in text:
         return TemporaryError(
             f"{path}: another program kept it locked for {BUSY_SECONDS:.0f} seconds: try again later."

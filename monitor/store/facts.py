@@ -71,6 +71,26 @@ def counts(db: sqlite3.Connection, since: datetime | None) -> Health:
     )
 
 
+def latest(db: sqlite3.Connection) -> datetime | None:
+    """When a feed was polled or a digest made last."""
+    (found,) = db.execute(
+        "SELECT max(at) FROM (SELECT max(last_try) AS at FROM feeds UNION ALL SELECT max(made) FROM digests)"
+    ).fetchone()
+    return None if found is None else instant(found)
+
+
+def set_back(db: sqlite3.Connection, now: datetime) -> int:
+    """What a clock that was ahead has dated counts as done now; its feeds are due. How many feeds there were."""
+    ahead = db.execute(
+        "UPDATE feeds SET last_try = :now, last_ok = min(last_ok, :now), last_new = min(last_new, :now),"
+        " last_full = min(last_full, :now), failing_since = min(failing_since, :now), next_due = :now,"
+        " lease_until = NULL, lease_owner = '' WHERE last_try > :now",
+        {"now": iso(now)},
+    )
+    db.execute("UPDATE digests SET made = :now WHERE made > :now", {"now": iso(now)})
+    return ahead.rowcount
+
+
 def damage(db: sqlite3.Connection) -> list[str]:
     """What SQLite says of pages, and of references between tables when the pages are sound."""
     found = [str(line) for (line,) in db.execute("PRAGMA quick_check(10)") if line != "ok"]

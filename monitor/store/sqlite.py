@@ -353,6 +353,16 @@ class SqliteStore:
         with self._connections.reading() as db:
             return facts.counts(db, since)
 
+    def latest(self) -> datetime | None:
+        """See Store.latest."""
+        with self._connections.reading() as db:
+            return facts.latest(db)
+
+    def set_back(self, now: datetime) -> int:
+        """See Store.set_back."""
+        with self._connections.writing() as db:
+            return facts.set_back(db, now)
+
     def check(self) -> list[str]:
         """See Store.check; reads the whole file."""
         try:
