@@ -59,15 +59,15 @@ def comma_separated(rows: Iterable[Sequence[object]], heads: Sequence[str]) -> N
     click.echo(out.getvalue(), nl=False)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """A table on stdout."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | tuple[str, str]]], title: str = "") -> None:
+    """A table on stdout. A cell may be (text, style); styles show on terminals only."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(*heads, title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        shown.add_row(*(Text(cell) if isinstance(cell, str) else Text(*cell) for cell in row))
     Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(shown)
 
 

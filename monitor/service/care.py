@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from monitor.model import DeliveryState
 from monitor.ports import Clock, Store
 from monitor.service.clock import doubt
 from monitor.service.edit import Editorial, InForce
+from monitor.service.health import WORDS, look
 
 ALIVE = timedelta(minutes=15)
 """A running monitor leaves a sign of life at every tick."""
@@ -50,7 +52,7 @@ def examine(
     return [
         *found,
         *_watchlists(force),
-        _feeds(store, force),
+        _feeds(store, force, clock()),
         *_poison(store),
         _mail(store),
         _channel(channel),
@@ -79,12 +81,12 @@ def _watchlists(force: InForce) -> Iterator[Finding]:
         yield Finding(what="watchlists", ok=True, sentence=f"{entities} entities and {rules} rules in force")
 
 
-def _feeds(store: Store, force: InForce) -> Finding:
-    states = store.states()
-    watched = [f for f in force.feeds if f.url]
-    failing = [f for f in watched if f.id in states and states[f.id].failures]
-    ill = bool(watched) and len(failing) == len(watched)
-    sentence = f"{len(watched)} watched, {len(failing)} failing: `monitor feeds` says why"
+def _feeds(store: Store, force: InForce, now: datetime) -> Finding:
+    watched = [h for h in look(store, force.feeds, now) if h.feed.url]
+    ill = bool(watched) and all(h.state.failures for h in watched)
+    counted = Counter(h.word for h in watched)
+    words = ", ".join(f"{counted[word]} {word}" for word in WORDS if counted[word])
+    sentence = f"{len(watched)} watched{': ' if words else ''}{words}; `monitor feeds` says why"
     return Finding(what="feeds", ok=not ill, sentence=sentence)
 
 

@@ -26,7 +26,6 @@ from monitor.model import (
     Digest,
     DigestKey,
     Feed,
-    FeedState,
     Hit,
     Level,
     Message,
@@ -36,14 +35,13 @@ from monitor.ports import Channel, Clock, Store
 from monitor.render import render
 from monitor.service.clock import require
 from monitor.service.edit import Current, InForce
+from monitor.service.health import FeedHealth, at, look
 
 FIRST_DAY = timedelta(hours=24)
 """What a new desk's first digest looks back on."""
 
 FLASH_AGE = timedelta(hours=12)
 """An older article is no flash: a monitor that starts must not wake anybody with yesterday."""
-
-SILENT = timedelta(hours=48)
 
 CUT_OFF = timedelta(minutes=15)
 """Longer than a relay may take to answer (`timeout` is at most 600 s): a line still committing was cut off."""
@@ -257,21 +255,19 @@ class Post:
         return (self.store.delivery(line.key, line.to) if moved else None) or line
 
     def _coverage(self, force: InForce, now: datetime, since: datetime) -> Coverage:
-        states = self.store.states()
-        watched = [f for f in force.feeds if f.url]
-        failing = [(f, states[f.id]) for f in watched if f.id in states and states[f.id].failures]
-        silent = [(f, s) for f in watched if (s := states.get(f.id)) and not s.failures and is_silent(s, now)]
-        bad = {f.id for f, _ in (*failing, *silent)}
+        found = look(self.store, force.feeds, now)
+        watched = [h for h in found if h.feed.url]
+        failing = [h for h in watched if h.state.failures]
+        silent = [h for h in watched if h.word in {"silent", "empty"} and h.answers]
+        held = [f"{_name(h.feed)}: {h.sentence}." for h in watched if h.word == "held"]
         return Coverage(
             feeds=len(watched),
-            fresh=sum(1 for f in watched if f.id not in bad and f.id in states and states[f.id].last_ok),
+            fresh=sum(1 for h in watched if h.answers) - len(silent),
             articles=self.store.counts(since).articles,
-            failing=tuple((_name(f), _failing(s)) for f, s in failing),
-            silent=tuple(
-                (_name(f), f"nothing new since {s.last_new:%d %b %H:%M} UTC") for f, s in silent if s.last_new
-            ),
-            unwatched=tuple((_name(f), f.note or "no public feed") for f in force.feeds if not f.url),
-            warnings=tuple(self._warnings(force)),
+            failing=tuple((_name(h.feed), _failing(h)) for h in failing),
+            silent=tuple((_name(h.feed), h.why) for h in silent),
+            unwatched=tuple((_name(h.feed), h.why) for h in found if not h.feed.url),
+            warnings=(*self._warnings(force), *held),
             last_hit=self._last_hit(),
         )
 
@@ -287,22 +283,13 @@ class Post:
         return datetime.fromisoformat(text) if text else None
 
 
-def is_silent(state: FeedState, now: datetime) -> bool:
-    """Whether a feed that answers has brought nothing for two days."""
-    return state.last_new is not None and now - state.last_new > SILENT
-
-
 def _name(feed: Feed) -> str:
     return feed.title or feed.id
 
 
-def _quiet(state: FeedState) -> str:
-    return f"nothing new since {state.last_new:%d %b %H:%M} UTC" if state.last_new else "never brought anything"
-
-
-def _failing(state: FeedState) -> str:
-    since = f" (last good answer {state.last_ok:%d %b %H:%M} UTC)" if state.last_ok else " (never answered yet)"
-    return f"{state.last_error}{since}"
+def _failing(health: FeedHealth) -> str:
+    last = health.state.last_ok
+    return f"{health.state.last_error} ({f'last good answer {at(last)}' if last else 'never answered yet'})"
 
 
 def _counted(hits: Sequence[Hit], force: InForce) -> list[tuple[str, int]]:
