@@ -142,7 +142,8 @@ class Naive:
             self._add(spellings(("name", entity.id), text, lang=lang, capitals=capitals))
             for other in derived(folded, lang, entity.kind):
                 shouted = capitals if other[0] == folded[0] else other[0] in SHOUTED
-                self._add(spellings(("name", entity.id), shown(b" ".join(other)), lang=lang, capitals=shouted))
+                text_of_it = shown(b" ".join(other))
+                self._add(spellings(("name", entity.id), text_of_it, lang=lang, capitals=shouted, joined=False))
         for name in entity.mask:
             self._add(spellings(("mask", entity.id), name.text, lang=name.lang))
         for number, short in enumerate(entity.short):
@@ -268,7 +269,14 @@ class Naive:
 
 
 def spellings(
-    owner: Owner, text: str, *, lang: str = "", star: bool = False, exact: str = "", capitals: bool = False
+    owner: Owner,
+    text: str,
+    *,
+    lang: str = "",
+    star: bool = False,
+    exact: str = "",
+    capitals: bool = False,
+    joined: bool = True,
 ) -> Iterator[Spelling]:
     """Every way to write a name: signs inside it kept, parted or joined, its words joined from six letters on."""
     seen = set()
@@ -278,7 +286,7 @@ def spellings(
             continue
         letters = b"".join(apart)
         forms = [apart]
-        if not star and not exact:
+        if joined and not star and not exact:
             forms += [(letters,)] if len(apart) > 1 and len(letters) >= 6 else []
             forms += faults(apart)
         for form in forms:

@@ -129,7 +129,7 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:
-    leaves, entities = [], []
+    leaves, friends, entities = [], [], []
     for friend in short.with_:
         if friend.startswith("@"):
             # one that nobody defined is told by monitor.watchlists.cross_check; here it is no company
@@ -145,9 +145,9 @@ def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[
                 problems.append(Problem(short.mark.file, short.mark.line, short.mark.column, sentence, hint))
         else:
             bare = friend.strip('"“”«»')
-            leaves.append(vocabulary.friend(bare.removesuffix("*"), star=bare.endswith("*")))
+            friends.append(vocabulary.friend(bare.removesuffix("*"), star=bare.endswith("*")))
     numbers = frozenset(vocabulary.leaf("entity", i) for i in entities)
-    return Company(frozenset(leaves), numbers, short.within), entities
+    return Company(frozenset(leaves), frozenset(friends), numbers, short.within), entities
 
 
 def _failing(matcher: Matcher, files: Sequence[WatchlistFile]) -> list[Problem]:

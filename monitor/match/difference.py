@@ -356,7 +356,11 @@ def _unlike(one: Mapping[_T, object], other: Mapping[_T, object]) -> set[_T]:
 def _structure(watched: Watched, names: Sequence[Leaf]) -> _Structure:
     """What company each short name needs. A mask is told by its spellings: without its letters it changes nothing."""
     return frozenset(
-        (names[leaf], frozenset(names[n] for n in (*company.leaves, *company.entities)), company.within)
+        (
+            names[leaf],
+            frozenset(names[n] for n in (*company.leaves, *company.friends, *company.entities)),
+            company.within,
+        )
         for leaf, company in watched.shorts
     )
 

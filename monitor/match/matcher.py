@@ -14,7 +14,7 @@ from hashlib import blake2b
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Watched, resolve
-from monitor.match.scan import Places, Scanner, Text
+from monitor.match.scan import Asked, Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
@@ -88,7 +88,7 @@ class Matcher:
 
     def _view(self, text: Text, places: Places, stored: Stored | None = None) -> ArticleView:
         view = ArticleView(text, places, self.feeds, self.watched, stored)
-        view.found = resolve(self.watched, self._shorts, places, view.word)
+        view.found = resolve(self.watched, self._shorts, places, view.word, Asked(text, self.vocabulary.friends))
         return view
 
     def _matched(self, text: Text, places: Places) -> Matched:

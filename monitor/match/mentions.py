@@ -15,7 +15,9 @@ class Company:
     """What a short name needs beside it."""
 
     leaves: frozenset[int]
-    """Words and names."""
+    """Word lists."""
+    friends: frozenset[int]
+    """Words and names of its own, looked for when somebody asks."""
     entities: frozenset[int]
     """Full mentions of other entities."""
     within: int | None
@@ -44,8 +46,9 @@ def resolve(
     shorts: dict[int, tuple[int, Company]],
     places: Places,
     word: Callable[[int], int],
+    friends: Callable[[int], list[Place]],
 ) -> dict[int, Found]:
-    """Mentions per entity leaf. `word` numbers the words of the article.
+    """Mentions per entity leaf. `word` numbers the words of the article, `friends` finds the places of a friend.
 
     `shorts` leads from the leaf of a short name to its entity and the company it needs.
     """
@@ -54,7 +57,10 @@ def resolve(
     found = {n: spans for n, spans in full.items() if spans}
     for short in shorts.keys() & places.keys():
         entity, company = shorts[short]
-        spans = _accompanied(places[short], company, places, full, word)
+        company_at = [p for leaf in company.leaves & places.keys() for p in places[leaf]]
+        company_at += [p for other in company.entities & full.keys() for p in full[other]]
+        company_at += [p for friend in company.friends for p in friends(friend)]
+        spans = _accompanied(places[short], company_at, company.within, word) if company_at else []
         spans = _unmasked(watched[entity], spans, places)
         if spans:
             found[entity] = found.get(entity, []) + spans
@@ -75,17 +81,13 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
 
 
 def _accompanied(
-    spans: list[Place], company: Company, places: Places, full: dict[int, list[Place]], word: Callable[[int], int]
+    spans: list[Place], company: list[Place], within: int | None, word: Callable[[int], int]
 ) -> list[Place]:
     """Those spans that have company which is not made of their own letters."""
-    friends = [p for leaf in company.leaves & places.keys() for p in places[leaf]]
-    friends += [p for entity in company.entities & full.keys() for p in full[entity]]
-    if not friends:
-        return []
-    if company.within is None:
-        return [(start, end) for start, end in spans if any(b <= start or end <= a for a, b in friends)]
-    reach = company.within + 1
-    numbered = [(a, b, word(a), word(b - 1)) for a, b in friends]
+    if within is None:
+        return [(start, end) for start, end in spans if any(b <= start or end <= a for a, b in company)]
+    reach = within + 1
+    numbered = [(a, b, word(a), word(b - 1)) for a, b in company]
     kept = []
     for start, end in spans:
         first, last = word(start), word(end - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from unicodedata import normalize
 
@@ -184,6 +184,33 @@ class Scanner:
 
 def _known(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     return any(a < end and start < b for a, b in places)
+
+
+class Asked:
+    """Finds a few patterns in one article, each when it is asked for the first time."""
+
+    __slots__ = ("_known", "_patterns", "_text")
+
+    def __init__(self, text: Text, patterns: Mapping[int, Sequence[tuple[bytes, Use]]]) -> None:
+        self._text, self._patterns = text, patterns
+        self._known: dict[int, list[tuple[int, int]]] = {}
+
+    def __call__(self, leaf: int) -> list[tuple[int, int]]:
+        """The places of a leaf."""
+        if leaf not in self._known:
+            self._known[leaf] = [place for pattern, use in self._patterns[leaf] for place in self._find(pattern, use)]
+        return self._known[leaf]
+
+    def _find(self, pattern: bytes, use: Use) -> Iterator[tuple[int, int]]:
+        text, (begin, _, stop) = self._text, self._text.bounds
+        at = text.data.find(pattern, begin, stop)
+        while at >= 0:
+            start, end = at + (pattern[0] == SPACE), at + len(pattern)
+            prefix = text.data[text.data.rfind(b" ", 0, start) + 1 : start] if text.data[start - 1] > SPACE else b""
+            suffix = text.data[end : _word_end(text.data, end)] if text.data[end] > SPACE else b""
+            if _stands(text, use, prefix, suffix, start, end):
+                yield start, end + (len(suffix) if use.star else 0)
+            at = text.data.find(pattern, at + 1, stop)
 
 
 def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:

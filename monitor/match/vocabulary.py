@@ -135,6 +135,8 @@ class Vocabulary:
         self.forms: list[list[Form]] = []
         """Per leaf, how it may be written: what the index is asked for."""
         self.uses: dict[bytes, list[Use]] = {}
+        self.friends: dict[int, list[tuple[bytes, Use]]] = {}
+        """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
         self.sounding: list[tuple[int, str, str]] = []
         """(entity leaf, language, spelling) of the names that may also be found by their sound."""
         self._numbers: dict[Leaf, int] = {}
@@ -176,6 +178,7 @@ class Vocabulary:
         """The leaf of a word or phrase that keeps short names company; Iran, İran and Îran are one."""
         folded = b" ".join(words(text))
         leaf = self.leaf("friend", f"{text if UNKNOWN in folded else shown(folded)}{'*' if star else ''}")
-        if not self.forms[leaf]:
-            self.add(text, Use(leaf=leaf, star=star))
+        if leaf not in self.friends:
+            use = Use(leaf=leaf, star=star)
+            self.friends[leaf] = [(form.pattern, form.use) for form in forms(text, use, joined=not star)]
         return leaf
