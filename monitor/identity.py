@@ -102,6 +102,7 @@ def recognised(
         return list(found), "link" if state.identity == "link" or guids_mean_nothing(found) else "guid"
     unknown = [a for a in found if a.id not in known]
     here = {a.id for a in found}
+    shown = _alike(unknown, shown)
     linked, worded = _by_link(found, unknown, shown), _by_words(found, unknown, [s for s in shown if s.id not in here])
     by_link = state.identity == "link" or _is_churn(linked, unknown) or guids_mean_nothing(found)
     moved = _is_churn(worded, unknown)
@@ -119,9 +120,8 @@ def recognised(
 
 def doubtful(found: Sequence[Article], known: Mapping[str, str], shown: Sequence[Shown]) -> list[str]:
     """Ids of known articles that came back with other words at another link, their GUID perhaps given away again."""
-    links = {s.id: _loose(s.url) for s in shown}
-    edited = [a for a in found if known.get(a.id, a.revision) != a.revision and canonical(a.url)]
-    return [a.id for a in edited if links.get(a.id) and links[a.id] != _loose(a.url)]
+    edited = {a.id: _loose(a.url) for a in found if known.get(a.id, a.revision) != a.revision and canonical(a.url)}
+    return [s.id for s in shown if s.id in edited and s.url and _loose(s.url) != edited[s.id]] if edited else []
 
 
 def apart(found: Sequence[Article], stored: Mapping[str, Article]) -> list[Article]:
@@ -132,6 +132,17 @@ def apart(found: Sequence[Article], stored: Mapping[str, Article]) -> list[Artic
         else a
         for a in found
     ]
+
+
+def _alike(unknown: Sequence[Article], shown: Sequence[Shown]) -> list[Shown]:
+    """What can have the link or the words of something unknown, told at a glance: taking links apart is dear."""
+    tails, words = {_tail(a.url) for a in unknown}, {a.revision for a in unknown}
+    return [s for s in shown if _tail(s.url) in tails or s.revision in words]
+
+
+def _tail(url: str) -> str:
+    """The last part of a link's path: links that are the same for `_loose` have the same."""
+    return url.partition("#")[0].partition("?")[0].strip().rstrip("/").rpartition("/")[2]
 
 
 def _by_link(found: Sequence[Article], unknown: Sequence[Article], shown: Sequence[Shown]) -> dict[str, Shown]:
