@@ -8,6 +8,7 @@ import pytest
 from fakes import Answer, Entry, Site, Workspace, entries, rss
 
 from monitor.model import Article, FeedState
+from monitor.sandbox import Limits
 
 WORDS = ("ministry", "spokesman", "convoy", "border", "village", "market", "season", "harvest", "council", "bridge")
 
@@ -166,6 +167,22 @@ def test_a_host_is_asked_for_so_many_pages_in_a_poll(desk: Workspace, site: Site
     assert state.page_note == (
         "2 of 4 new articles have only the feed's text: 2 pages of a feed and of a host are read in one poll (2)"
     )
+
+
+def test_a_page_that_keeps_its_reader_busy_is_given_up(desk: Workspace, site: Site) -> None:
+    """Its child is ended at its limit and replaced; the other page is read, and the article keeps the feed's text."""
+    subscribe(desk, site)
+    site.show("/a", wanted(site, 1, 2))
+    attributes = b" ".join(b"a%d=x" % n for n in range(100_000))
+    site.pages |= {"/page/1": Answer(body=b"<html><p " + attributes + b">x</p>", content_type="text/html")}
+    site.pages |= {"/page/2": page(2)}
+    with desk.open() as app:
+        app.page_sandbox.limits = Limits(wall=3, cpu=3)
+        app.polling.poll(every=True)
+        found = {s.article.guid: s.article.text for _, s in app.store.scan(None, 0, 10)}
+        assert found["Story-1"] == "Short."
+        assert "the harvest near" in found["Story-2"]
+        assert "the page took longer than 3 s" in app.store.states()["a"].page_note
 
 
 def test_pages_that_all_say_the_same_are_no_articles(desk: Workspace, site: Site) -> None:
