@@ -141,6 +141,7 @@ def test_states_come_back_as_they_went(store: Store) -> None:
         feed="a", next_due=NOW, interval=301, etag='"e"', last_modified="yesterday", body_hash="abc", failures=3,
         last_try=NOW, last_ok=NOW - HOUR, last_new=NOW - 2 * HOUR, last_error="does not answer", error_kind="dns",
         moved_to="http://b/", usual_new=2.5, identity="link", lease_until=NOW + HOUR, lease_owner="me",
+        last_full=NOW - HOUR, failing_since=NOW - 3 * HOUR, ahead=(10_800, -60), correction=10_800,
     )  # fmt: skip
     store.save([Batch(state=state)])
     assert store.states() == {"a": state}
