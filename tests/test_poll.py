@@ -204,15 +204,21 @@ def test_a_feed_that_is_gone_is_asked_for_by_hand_alone(desk: Workspace, site: S
         assert app.polling.poll().feeds == 1
 
 
-def test_a_clock_that_is_set_back_stops_nothing(desk: Workspace, site: Site) -> None:
-    """What was polled by a clock a year ahead is due at once when the clock is right again."""
+def test_a_clock_that_is_set_back_keeps_no_feed_waiting(desk: Workspace, site: Site) -> None:
+    """What was polled, or leased, by a clock a year ahead is due at once when the clock is right again."""
     site.show("/a", entries(1))
+    right = desk.clock()
     desk.clock.move(days=365)
     with desk.open() as app:
         app.polling.poll()
-        desk.clock.move(days=-365)
-        assert app.polling.poll().feeds == 1
-        assert app.polling.poll().feeds == 0
+
+        def due(owner: str, now: datetime) -> int:
+            return len(app.store.claim_due(now, owner=owner, lease=600.0, limit=9, only=None, every=False))
+
+        assert due("too early", desk.clock() + timedelta(minutes=5)) == 0
+        assert due("ahead", desk.clock() + timedelta(hours=7)) == 1
+        assert due("right", right) == 1
+        assert due("second", right) == 0
 
 
 def test_a_failed_feed_comes_back_with_nothing_lost(desk: Workspace, site: Site) -> None:
