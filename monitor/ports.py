@@ -275,6 +275,10 @@ class Store(Protocol):
         """The latest moment at which a feed was polled or a digest made; None for a store never used."""
         ...
 
+    def began(self) -> datetime | None:
+        """The latest moment before which nothing first seen is told to some desk; None without any digest."""
+        ...
+
     def set_back(self, now: datetime) -> int:
         """Make what was polled or made after `now` as if done now, for a clock that was ahead; how many feeds."""
         ...

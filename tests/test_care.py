@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from fakes import WATCHLIST, Answer, Relay, Site, Workspace, entries
 
-from monitor.errors import UsageError
-from monitor.model import Failed
-from monitor.sandbox import Done, Killed
-from monitor.service.care import Finding, examine, write_poison
-from monitor.service.read import Read, read_feed
+from monitor.service.care import Finding, examine
 
 
 def examined(desk: Workspace, *, quick: bool = False) -> dict[str, Finding]:
@@ -123,58 +115,6 @@ def test_a_damaged_store_is_ill(desk: Workspace, site: Site) -> None:
     ill = examined(desk)["store"]
     assert not ill.ok
     assert "monitor restore" in ill.sentence
-
-
-POISON = b"<rss>" + b"poison" * 500_000
-
-
-def taste(jobs: Sequence[tuple[Any, ...]]) -> Iterator[Done[Read | Failed] | Killed]:
-    """A sandbox in which one document breaks the limits."""
-    for job in jobs:
-        yield Killed(cause="wall", reason="took longer than 30 s") if job[1] == POISON else Done(value=read_feed(*job))
-
-
-def test_poison_is_named_and_its_body_can_be_had(desk: Workspace, site: Site, tmp_path: Path) -> None:
-    """A body that no parser can read is kept until the feed is well again; the feed is tried again, later each time."""
-    desk.feeds({"a": f"{site.base}/a", "b": f"{site.base}/b"})
-    site.pages["/a"] = Answer(body=POISON)
-    site.show("/b", entries(1))
-    with desk.open() as app:
-        polling = replace(app.polling, read=taste)
-        report = polling.poll(every=True)
-        assert (report.articles, [(f, kind) for f, kind, _ in report.failures]) == (1, [("a", "poison")])
-        waits = [app.store.states()["a"].next_due]
-        finding = examined(desk)["poison"]
-        assert finding.ok
-        assert finding.sentence.startswith("a: ")
-        assert "3.0 MB" in finding.sentence
-        assert [p.name for p in write_poison(app.store, tmp_path / "out")] == ["a.poison"]
-        assert (tmp_path / "out" / "a.poison").read_bytes() == POISON[: 2 << 20]
-        with pytest.raises(UsageError, match="cannot be written to"):
-            write_poison(app.store, desk.config)
-        desk.clock.now = waits[0] or desk.clock.now
-        site.show("/a", entries(2))
-        assert polling.poll().articles == 1
-        assert app.store.poison() == []
-        assert app.store.poison_body("a") == b""
-
-
-def test_poison_waits_longer_each_time(desk: Workspace, site: Site) -> None:
-    """The same body is tried again, each time later, and at most six hours apart."""
-    site.pages["/a"] = Answer(body=POISON)
-    waits = []
-    with desk.open() as app:
-        polling = replace(app.polling, read=taste, chance=lambda: 0.5)
-        for _ in range(8):
-            polling.poll()
-            due = app.store.states()["a"].next_due
-            assert due is not None
-            waits.append((due - desk.clock.now).total_seconds())
-            desk.clock.now = due
-    assert waits == sorted(waits)
-    assert waits[0] < waits[3] < 6 * 3600
-    assert waits[-1] <= 6 * 3600
-    assert site.asked["/a"] == 8
 
 
 def test_a_clock_that_cannot_be_right_is_ill(desk: Workspace, site: Site) -> None:

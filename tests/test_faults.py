@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -220,9 +220,9 @@ def test_a_child_killed_at_its_work_is_replaced_at_once(case: Case, doom: Doomed
     assert same(root, case.ended)
 
 
-def letters(case: Case, tmp_path: Path, mail: str) -> Workspace:
-    """The polled workspace with a desk of two readers."""
-    root = Path(shutil.copytree(case.polled, tmp_path / "desk"))
+def letters(case: Case, tmp_path: Path, mail: str, begun: Path | None = None) -> Workspace:
+    """The polled workspace (or `begun`) with a desk of two readers."""
+    root = Path(shutil.copytree(begun or case.polled, tmp_path / "desk"))
     desk = Workspace(root=root, ports=(case.site.port,))
     desk.clock.now = LATER
     desk.write("monitor.yaml", desk.config.read_text() + mail)
@@ -377,19 +377,16 @@ def test_a_lease_of_a_poll_that_was_killed_runs_out(case: Case, doom: Doomed, tm
     assert {row[1] for row in dump(root)["articles"]} == {row[1] for row in case.ended["articles"]}
 
 
-@pytest.mark.parametrize("now", [NOW - timedelta(days=1), datetime.fromisoformat("1970-01-01T00:00:30+00:00")])
-def test_a_clock_that_went_back_is_one_sentence_and_loses_nothing(
-    case: Case, doom: Doomed, tmp_path: Path, now: datetime
-) -> None:
-    """With yesterday's clock, or that of a machine without a battery, nothing is polled or mailed; then all is well."""
+def test_a_clock_of_1970_is_one_sentence_and_loses_nothing(case: Case, doom: Doomed, tmp_path: Path) -> None:
+    """With the clock of a machine that has lost its time nothing is polled or mailed; then all is as ever."""
     root = copy(case, tmp_path)
     job = Job(arguments=poll(root), now=LATER.isoformat())
-    said = "The clock of this machine says .* set (it|the clock)"
+    lost = replace(job, now="1970-01-01T00:00:30+00:00")
+    said = "The clock of this machine says 1970-01-01 00:00 UTC, .* set it"
 
-    disturbed(doom, replace(job, now=now.isoformat()), root, code=4, said=said)
-    mail = Job(arguments=[*poll(root)[:2], "digest", "send"], now=now.isoformat())
-    disturbed(doom, mail, root, code=4, said=said)
-    ill = doom.run(Job(arguments=[*poll(root)[:2], "doctor", "--quick"], now=now.isoformat()))
+    disturbed(doom, lost, root, code=4, said=said)
+    disturbed(doom, replace(lost, arguments=[*poll(root)[:2], "digest", "send"]), root, code=4, said=said)
+    ill = doom.run(replace(lost, arguments=[*poll(root)[:2], "doctor", "--quick"]))
 
     assert ill.code == 1
     assert "ILL  clock" in ill.out
@@ -397,20 +394,47 @@ def test_a_clock_that_went_back_is_one_sentence_and_loses_nothing(
     assert same(root, case.ended)
 
 
+def test_a_clock_that_went_back_mails_nothing_and_loses_nothing(case: Case, doom: Doomed, tmp_path: Path) -> None:
+    """By yesterday's clock feeds are polled and no digest is made; by the right one it tells all that was found."""
+    desk = letters(case, tmp_path, "", case.begun)
+    back = Job(arguments=poll(desk.root), now=(NOW - timedelta(days=1)).isoformat())
+
+    assert doom.run(replace(back, arguments=[*back.arguments, "--all"])).code == 0
+    assert doom.run(Job(arguments=poll(desk.root), now=LATER.isoformat())).code == 0
+    disturbed(doom, replace(back, arguments=send(desk)), desk.root, code=4, said="says .* set the clock")
+    assert doom.run(Job(arguments=send(desk), now=LATER.isoformat())).code == 0
+
+    assert {row[1] for row in dump(desk.root)["articles"]} == {row[1] for row in case.ended["articles"]}
+    assert len(desk.mails()) == 2
+
+
+def test_no_article_is_seen_before_a_desk_began(case: Case, doom: Doomed, tmp_path: Path) -> None:
+    """By a clock of before a desk's first day nothing is polled: what it found would be mailed to nobody."""
+    desk = letters(case, tmp_path, "")
+    assert doom.run(Job(arguments=send(desk), now=LATER.isoformat())).code == 0
+
+    early = Job(arguments=poll(desk.root), now=(LATER - timedelta(days=40)).isoformat())
+    disturbed(doom, early, desk.root, code=4, said="says .* set the clock")
+
+
 def test_a_clock_that_was_ahead_holds_nothing_up(case: Case, doom: Doomed, tmp_path: Path) -> None:
-    """After a day polled by tomorrow's clock a person says that it is right now: every feed is polled again."""
-    root = copy(case, tmp_path)
-    ahead = Job(arguments=poll(root), now=(LATER + timedelta(days=1)).isoformat())
+    """After a day by tomorrow's clock every feed is polled again at once; mail goes on when a person says so."""
+    desk = letters(case, tmp_path, "", case.begun)
+    ahead = Job(arguments=poll(desk.root), now=(LATER + timedelta(days=2)).isoformat())
+    assert doom.run(Job(arguments=send(desk), now=LATER.isoformat())).code == 0
     assert doom.run(ahead).code == 0
-    back = replace(ahead, now=LATER.isoformat())
-    disturbed(doom, back, root, code=4, said="doctor --clock-is-right")
+    assert doom.run(replace(ahead, arguments=send(desk))).code == 0
+    back = replace(ahead, now=(LATER + timedelta(days=1)).isoformat())
 
-    doctor = doom.run(replace(back, arguments=[*poll(root)[:2], "doctor", "--clock-is-right"]))
-    again = doom.run(replace(back, arguments=[*poll(root), "--json"]))
+    again = doom.run(replace(back, arguments=[*poll(desk.root), "--json"]))
+    disturbed(doom, replace(back, arguments=send(desk)), desk.root, code=4, said="doctor --clock-is-right")
+    doom.run(replace(back, arguments=[*poll(desk.root)[:2], "doctor", "--clock-is-right"]))
+    sent = doom.run(replace(back, arguments=send(desk)))
 
-    assert "11 feeds" in doctor.err
     assert '"feeds": 11' in again.out
     assert '"articles": 0' in again.out
+    assert sent.code == 0, sent
+    assert Counter(m["To"] for m in desk.mails().values()) == {"a@example.org": 3, "b@example.org": 3}
 
 
 def test_a_jump_ahead_brings_one_digest_and_no_storm(case: Case, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Whether the machine's clock can be right: what is stored carries its time, and a wrong one could never be mended.
+"""Whether the machine's clock can be right: what is stored carries its time, and a wrong one cannot be mended later.
 
-With a clock of 1970 new articles would be older than every desk and mailed to none; with one of yesterday the feeds of
-today would not be due. A clock that jumps forward cannot be told from a machine that was off.
+A clock that went back makes no digest: its key would be that of a day long told. Feeds are polled all the same, for
+they do not wait; but not by a clock that says a time before some desk began, because what is first seen before that
+is mailed to nobody. A clock that jumps ahead cannot be told from a machine that was off.
 """
 
 from __future__ import annotations
@@ -27,15 +28,26 @@ def doubt(store: Store, now: datetime) -> str:
     if latest is None or now >= latest - SLACK:
         return ""
     return (
-        f"{said}, but the store was used at {_shown(latest)}: set the clock, or say `monitor doctor --clock-is-right`;"
-        " until then nothing is polled or mailed."
+        f"{said}, but the store was used at {_shown(latest)}: set the clock, or if it is right now say `monitor doctor"
+        f" --clock-is-right`; until then nothing is {'polled or ' if _too_early(store, now) else ''}mailed."
     )
 
 
-def require(store: Store, now: datetime) -> None:
+def require_to_mail(store: Store, now: datetime) -> None:
     """Raise TemporaryError when the clock cannot be right."""
     if why := doubt(store, now):
         raise TemporaryError(why)
+
+
+def require_to_poll(store: Store, now: datetime) -> None:
+    """Raise TemporaryError when what is first seen now would be mailed to nobody."""
+    if _too_early(store, now):
+        require_to_mail(store, now)
+
+
+def _too_early(store: Store, now: datetime) -> bool:
+    began = store.began()
+    return now < EARLIEST or (began is not None and now < began)
 
 
 def _shown(when: datetime) -> str:

@@ -33,7 +33,7 @@ from monitor.model import (
 )
 from monitor.ports import Channel, Clock, Store
 from monitor.render import render
-from monitor.service.clock import require
+from monitor.service.clock import require_to_mail
 from monitor.service.edit import Current, InForce
 from monitor.service.health import FeedHealth, at, look
 
@@ -86,7 +86,7 @@ class Post:
     def make_due(self) -> list[DigestKey]:
         """Freeze every digest that is due and every flash; the keys that were made."""
         now, force = self.clock(), self.editorial.current()
-        require(self.store, now)
+        require_to_mail(self.store, now)
         made = {f"{desk}/{day}/{slot}" for desk, day, slot, _, _ in self.store.digests()}
         flashed = [d for desk in force.desks for d in self._flashes(desk, made, now)]
         keys = [d.key for d in flashed if self._freeze(d)]
@@ -95,7 +95,7 @@ class Post:
 
     def make(self, desk: Desk, key: DigestKey) -> bool:
         """Freeze a digest now, before its time has come; False when it was made before."""
-        require(self.store, self.clock())
+        require_to_mail(self.store, self.clock())
         return self._freeze(self.digest(desk, key))
 
     def test(self, desk: Desk, key: DigestKey, address: str) -> SendResult:

@@ -19,7 +19,7 @@ from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, Fetc
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
 from monitor.schedule import asking, must_wait, next_state
-from monitor.service.clock import require
+from monitor.service.clock import require_to_poll
 from monitor.service.edit import Editorial
 from monitor.service.page import Lane, Pages
 from monitor.service.read import Read
@@ -95,7 +95,7 @@ class Polling:
 
     async def _poll(self, only: Collection[str] | None, *, every: bool, progress: Progress | None) -> Report:
         began = time.monotonic()
-        require(self.store, self.clock())
+        require_to_poll(self.store, self.clock())
         feeds = {f.id: f for f in self.editorial.current().feeds if f.url}
         self.store.sync_feeds(list(feeds.values()))
         faults.point("poll.synced")
@@ -119,7 +119,8 @@ class Polling:
         writing: asyncio.Task[None] | None = None
         lane = Lane(self.pages)
         try:
-            async for waiting in _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due])):
+            fetched = _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due]))
+            async for waiting in _poison_last(fetched, {s.feed for _, s in due if s.error_kind == "poison"}):
                 answers = [(feed, states[feed.id], result) for feed, result in waiting]
                 faults.point("poll.fetched")
                 answers, outcomes = lane.aside(answers, await asyncio.to_thread(self._parsed, answers))
@@ -293,6 +294,19 @@ def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
     newest = [dates.ahead([a.published + lie], a.seen) for a in new if a.published]
     ahead = dates.noted(state.ahead, max((n for n in newest if n is not None), default=None))
     return replace(state, ahead=ahead, correction=dates.correction(ahead))
+
+
+async def _poison_last(
+    groups: AsyncIterator[list[tuple[Feed, FetchResult]]], poison: Collection[str]
+) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
+    """The same, with the bodies of feeds that were poison at the end: each may hold its group up for 30 seconds."""
+    last: list[tuple[Feed, FetchResult]] = []
+    async for group in groups:
+        last += [(f, r) for f, r in group if f.id in poison and isinstance(r, Fetched)]
+        if well := [(f, r) for f, r in group if f.id not in poison or not isinstance(r, Fetched)]:
+            yield well
+    if last:
+        yield last
 
 
 def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:

@@ -79,6 +79,12 @@ def latest(db: sqlite3.Connection) -> datetime | None:
     return None if found is None else instant(found)
 
 
+def began(db: sqlite3.Connection) -> datetime | None:
+    """From when on the youngest of the desks is told."""
+    (found,) = db.execute("SELECT max(start) FROM desks").fetchone()
+    return None if found is None else instant(found)
+
+
 def set_back(db: sqlite3.Connection, now: datetime) -> int:
     """What a clock that was ahead has dated counts as done now; its feeds are due. How many feeds there were."""
     ahead = db.execute(
@@ -88,6 +94,7 @@ def set_back(db: sqlite3.Connection, now: datetime) -> int:
         {"now": iso(now)},
     )
     db.execute("UPDATE digests SET made = :now WHERE made > :now", {"now": iso(now)})
+    db.execute("UPDATE desks SET start = :now WHERE start > :now", {"now": iso(now)})
     return ahead.rowcount
 
 

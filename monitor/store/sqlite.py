@@ -358,6 +358,11 @@ class SqliteStore:
         with self._connections.reading() as db:
             return facts.latest(db)
 
+    def began(self) -> datetime | None:
+        """See Store.began."""
+        with self._connections.reading() as db:
+            return facts.began(db)
+
     def set_back(self, now: datetime) -> int:
         """See Store.set_back."""
         with self._connections.writing() as db:
