@@ -32,8 +32,8 @@ _DROPPED = frozenset(
     for char in map(chr, np.flatnonzero((TABLE == DELETE) | (TABLE == HAMZA_SEAT)).tolist())
     if unicodedata.category(char) != "Cf"
 )
-_BREAK = re.compile("[^\\W\\d_][-\u2010\u00ad]\n+(?=[^\\W\\d_])")
-"""A word that the end of a line has parted: "Sin-", "jar"."""
+_BREAK = re.compile("[-\u2010\u00ad]\n+")
+"""What parts a word at the end of a line: "Sin-", "jar"."""
 _BREAKS = ("-\n", "\u2010\n", "\u00ad\n")
 _NO_LATIN = LOOKALIKES + b"0123456789"
 _ONE_SCRIPT = LATIN + _NO_LATIN
@@ -119,7 +119,9 @@ class FoldedBatch:
     def _broken(self, joined: str) -> list[int]:
         if not any(sign in joined for sign in _BREAKS):
             return []
-        after = [found.end() for found in _BREAK.finditer(joined)]
+        after = [
+            m.end() for m in _BREAK.finditer(joined) if joined[m.start() - 1].isalpha() and joined[m.end()].isalpha()
+        ]
         gaps = (np.searchsorted(self._ways_back(), after) - 1).tolist() if after else []
         return [gap for gap in gaps if self.data[gap] == SPACE]
 

@@ -12,9 +12,12 @@ _SENTENCE = re.compile(
 """One class of signs in front: the expression engine then skips letters, which alternatives would each be tried at."""
 
 _PARAGRAPH = re.compile(r"[\n\r\u2028\u2029]+")
-_ABBREVIATED = re.compile(r"(?:\b(?:[A-Z]|Mr|Mrs|Dr|Lt|Gen|Col|Maj|Sgt|St|No|vs|Prof|Sn|Yrd|Doç|Dr|Av|Org|Tuğg)|\d)$")
+_ABBREVIATIONS = frozenset(re.findall(r"\w+", "Mr Mrs Dr Lt Gen Col Maj Sgt St No vs Prof Sn Yrd Doç Av Org Tuğg"))
+_LONGEST = max(map(len, _ABBREVIATIONS))
 _SHOWN = 300
 """Most letters of a sentence that evidence shows."""
+_NEAR = 120
+"""Letters before a name that are looked at first: most sentences begin there."""
 _SEEN = _SHOWN + 50
 """Letters on either side in which the edges of a sentence are looked for."""
 
@@ -29,8 +32,17 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
     for found in _SENTENCE.finditer(text, start, end):
         place = found.start()
         single = text[place] == "." and found.group().count(".") == 1 and "\n" not in found.group()
-        if not (single and _ABBREVIATED.search(text, max(0, place - 8), place)):
+        if not (single and _abbreviated(text, place)):
             yield found.end()
+
+
+def _abbreviated(text: str, place: int) -> bool:
+    """Whether a full stop at this place ends no sentence: after a number, a capital, or "Lt"."""
+    begin = place
+    while begin and place - begin <= _LONGEST and text[begin - 1].isalnum():
+        begin -= 1
+    word = text[begin:place]
+    return word in _ABBREVIATIONS or (len(word) == 1 and "A" <= word <= "Z") or text[place - 1 : place].isdecimal()
 
 
 def paragraph_starts(text: str) -> list[int]:
@@ -43,8 +55,12 @@ def around(text: str, start: int, end: int) -> str:
 
     Only the surroundings are looked at: farther away nothing is shown.
     """
-    left, right = max(0, start - _SEEN), min(len(text), end + _SEEN)
-    first = max(_ends(text, left, start), default=left)
+    right = min(len(text), end + _SEEN)
+    for reach in (_NEAR, _SEEN):
+        left = max(0, start - reach)
+        first = max(_ends(text, left, start), default=left)
+        if first > left:
+            break
     last = next(_ends(text, end, right), right)
     cut_left = cut_right = False
     if last - first > _SHOWN:
