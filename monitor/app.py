@@ -242,6 +242,7 @@ class App(AbstractContextManager["App"]):
     def post(self) -> Post:
         """The mail room."""
         from monitor.service.mail import Address, Post
+        from monitor.service.notice import Notice
 
         mail = self.config.mail
         return Post(
@@ -252,7 +253,20 @@ class App(AbstractContextManager["App"]):
             address=Address(sender=mail.sender, host=mail.host, base_url=self.config.web.base_url),
             clock=self.clock,
             shipped=templates(),
+            notice=Notice(
+                store=self.store,
+                editorial=self.editorial,
+                clock=self.clock,
+                free=self.free,
+                to=mail.operator,
+                sender=mail.sender,
+                host=mail.host,
+            ),
         )
+
+    def free(self) -> int:
+        """Bytes that are free where the store lies."""
+        return shutil.disk_usage(self.config.store.parent).free
 
 
 def templates(*own: Path) -> Environment:

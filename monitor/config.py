@@ -23,7 +23,7 @@ Tls = Literal["none", "starttls", "tls"]
 KEYS = ("store", "watchlists", "templates", "poll", "mail", "web", "retention", "log")
 POLL_KEYS = ("connections", "deadline", "tick", "pages_per_host", "allow_private", "hosts")
 HOST_KEYS = ("connections", "spacing")
-MAIL_KEYS = ("channel", "from", "host", "folder", "relay")
+MAIL_KEYS = ("channel", "from", "host", "folder", "operator", "relay")
 RELAY_KEYS = ("host", "port", "tls", "user", "password", "timeout")
 WEB_KEYS = ("bind", "base_url")
 RETENTION_KEYS = ("text_without_hits",)
@@ -83,6 +83,8 @@ class Mail:
     host: str = "localhost"
     """Right side of Message-IDs."""
     folder: Path = Path("data/outbox")
+    operator: str = ""
+    """Who is mailed, at most once a day, when something needs a person; empty: nobody."""
     relay: Relay = Relay()
 
 
@@ -257,6 +259,7 @@ def _mail(reader: Reader, fields: dict[str, Node], root: Path, environment: Mapp
         sender=_sender(reader, fields.get("from")),
         host=_name(reader, fields.get("host")),
         folder=_path(reader, fields.get("folder"), "`folder`", root, "data/outbox"),
+        operator=_address(reader, fields.get("operator")),
         relay=Relay(
             host=host,
             port=reader.number(relay.get("port"), "`port`", 587, 1, _PORTS),
@@ -273,13 +276,23 @@ def _sender(reader: Reader, node: Node | None) -> str:
     value = reader.text(node, "`from`")
     if node is None or not value:
         return Mail().sender
-    _, address = parseaddr(value)
-    try:
-        good = value.isprintable() and address.isascii() and bool(Address(addr_spec=address).domain)
-    except (MessageError, ValueError, IndexError):
-        good = False
-    if not good:
+    if not value.isprintable() or not _is_address(parseaddr(value)[1]):
         reader.complain(node, f"`{value[:80]!r}` is no sender.", "Write it as Monitor <monitor@example.org>.")
+    return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return text.isascii() and bool(Address(addr_spec=text).domain)
+    except (MessageError, ValueError, IndexError):
+        return False
+
+
+def _address(reader: Reader, node: Node | None) -> str:
+    """Return a plain address, without a name."""
+    value = reader.text(node, "`operator`").strip()
+    if node is not None and value and not (value.isprintable() and _is_address(value)):
+        reader.complain(node, f"`{value[:80]}` is no plain mail address.", "Write it as admin@example.org.")
     return value
 
 

@@ -30,7 +30,7 @@ def doctor_command(config: Path, *, quick: bool, poison: Path | None, clock_is_r
             say(f"{app.store.set_back(app.clock())} feeds were polled by a clock that was ahead; they are due now.")
         for path in write_poison(app.store, poison) if poison else ():
             say(str(path))
-        findings = examine(app.store, app.editorial, app.channel, app.clock, quick=quick)
+        findings = examine(app.store, app.editorial, app.channel, app.clock, quick=quick, free=app.free())
     for finding in findings:
         if as_json:
             line({"what": finding.what, "ok": finding.ok, "sentence": finding.sentence})

@@ -17,6 +17,7 @@ from monitor.ports import Clock, Store
 from monitor.service.clock import doubt
 from monitor.service.edit import Editorial, InForce
 from monitor.service.health import WORDS, look
+from monitor.service.notice import disk
 
 ALIVE = timedelta(minutes=15)
 """A running monitor leaves a sign of life at every tick."""
@@ -34,9 +35,15 @@ class Finding:
 
 
 def examine(
-    store: Store, editorial: Editorial, channel: FileChannel | SmtpChannel, clock: Clock, *, quick: bool
+    store: Store,
+    editorial: Editorial,
+    channel: FileChannel | SmtpChannel,
+    clock: Clock,
+    *,
+    quick: bool,
+    free: int | None = None,
 ) -> list[Finding]:
-    """Look at everything that can be ill; `quick` only at the store and the sign of life."""
+    """Look at everything that can be ill; `quick` only at the store and the sign of life. `free`: bytes of disk."""
     if quick:
         return [_alive(store, clock()), *_clock(store, clock())]
     damage = store.check()
@@ -45,6 +52,8 @@ def examine(
     count = store.counts()
     sound = f"{count.articles} articles, {count.hits} hits, {count.size / 1e6:.1f} MB, sound"
     found = [_alive(store, clock()), *_clock(store, clock()), Finding(what="store", ok=True, sentence=sound)]
+    if free is not None:
+        found.append(Finding(what="disk", ok=not disk(free), sentence=disk(free) or f"{free // 1_000_000} MB are free"))
     try:
         force = editorial.current()
     except ConfigError as error:

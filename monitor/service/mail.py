@@ -36,6 +36,7 @@ from monitor.render import render
 from monitor.service.clock import require_to_mail
 from monitor.service.edit import Current, InForce
 from monitor.service.health import FeedHealth, at, look
+from monitor.service.notice import Notice, is_operators
 
 FIRST_DAY = timedelta(hours=24)
 """What a new desk's first digest looks back on."""
@@ -77,11 +78,16 @@ class Post:
     clock: Clock
     shipped: Environment | None = None
     """The program's own templates, for when those of the workspace cannot be used."""
+    notice: Notice | None = None
+    """Makes the operator's mail."""
 
     def tick(self) -> list[Delivery]:
-        """Make what is due and deliver what is queued."""
+        """Make what is due and deliver what is queued; the operator's mail comes last and holds nothing up."""
         self.make_due()
-        return self.deliver()
+        tried = self.deliver()
+        if self.notice and self.notice.make_due():
+            tried += self.deliver()
+        return tried
 
     def make_due(self) -> list[DigestKey]:
         """Freeze every digest that is due and every flash; the keys that were made."""
@@ -272,7 +278,11 @@ class Post:
         )
 
     def _warnings(self, force: InForce) -> list[str]:
-        unsure = [f"Delivery not confirmed: {d.key} to {d.to}." for d in self.store.outbox(states=_UNKNOWN)]
+        unsure = [
+            f"Delivery not confirmed: {d.key} to {d.to}."
+            for d in self.store.outbox(states=_UNKNOWN)
+            if not is_operators(d)
+        ]
         broken = [f"Not in force: {p}" for p in force.problems[:MOST_PROBLEMS]]
         if len(force.problems) > MOST_PROBLEMS:
             broken.append(f"Not in force: {len(force.problems) - MOST_PROBLEMS} more; `monitor check` lists them.")
