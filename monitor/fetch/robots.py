@@ -50,7 +50,7 @@ class Rules:
     rules: tuple[Rule, ...] = ()
 
     def allows(self, target: str) -> bool:
-        """Whether this path with its query may be fetched: the longest rule that fits decides, allow before disallow."""
+        """Whether this path and query may be fetched: the longest rule that fits decides, allow before disallow."""
         path = _normal(target) or "/"
         if path == "/robots.txt":
             return True
