@@ -411,6 +411,7 @@ def test_numbers_have_no_sound() -> None:
 
 def test_latin_names_by_ear_in_arabic_letters() -> None:
     """Persian and Sorani write Latin names by ear; in Arabic the same consonants are other words."""
-    matcher = compiled("entities:\n  peace: {kind: person, name: Saraya Salam, names: {ckb: [سەرایا سەلام]}, from: test}\n")
+    names = "name: Saraya Salam, names: {ckb: [سەرایا سەلام]}"
+    matcher = compiled("entities:\n  peace: {kind: person, " + names + ", from: test}\n")
     assert named(matcher, "سيرة الإسلام", "ar") == []
     assert [e for e, _ in named(matcher, "سەریا سەلام", "ckb")] == ["peace"]
