@@ -48,6 +48,7 @@ class Line(httpcore.AsyncNetworkStream):
         """Take a request."""
         if not buffer.startswith(b"GET "):
             return  # the end of a request without a body
+        self.outside.heard.append(buffer)
         target = buffer.split(b" ", 2)[1].decode()
         host = next((h[6:].decode() for h in buffer.split(b"\r\n") if h.lower().startswith(b"host: ")), "")
         self.outside.asked.append((host, target))
@@ -80,6 +81,8 @@ class Outside(httpcore.AsyncNetworkBackend):
     vector: Mapping[str, Any] = field(default_factory=dict)
     dialled: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    heard: list[bytes] = field(default_factory=list, repr=False)
+    """The heads of all requests, as they would have gone out."""
     turns: int = 0
 
     async def connect_tcp(self, host: str, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
@@ -107,11 +110,11 @@ class Outside(httpcore.AsyncNetworkBackend):
         return HttpFetcher(FetchLimits(host_spacing=0.0, deadline=5.0), resolve=self.resolve, network=self)
 
 
-def fetched(outside: Outside, *urls: str) -> list[FetchResult]:
-    """What the fetcher says of these addresses."""
+def fetched(outside: Outside, *urls: str, etag: str = "") -> list[FetchResult]:
+    """What the fetcher says of these addresses, asked with a remembered ETag."""
 
     async def run() -> list[FetchResult]:
-        feeds = [(Feed(id=str(n), url=url), FeedState(feed=str(n))) for n, url in enumerate(urls)]
+        feeds = [(Feed(id=str(n), url=url), FeedState(feed=str(n), etag=etag)) for n, url in enumerate(urls)]
         return [result async for _, result in outside.fetcher().fetch_all(feeds)]
 
     return asyncio.run(run())
