@@ -8,6 +8,7 @@ import click
 
 from monitor.app import CONFIG, App, lay_out
 from monitor.cli.show import json_option, line, progress, say, warn_about
+from monitor.cli.trace import traced
 from monitor.errors import UsageError
 
 _SHOWN = 5
@@ -44,7 +45,7 @@ def run_command(config: Path) -> None:
 @click.argument("feed", nargs=-1)
 @click.option("--due", "which", flag_value="due", default="due", help="Feeds whose time has come (the default).")
 @click.option("--all", "which", flag_value="all", help="All feeds, due or not.")
-@click.option("-v", "--verbose", is_flag=True, help="Say of each feed that failed why.")
+@click.option("-v", "--verbose", is_flag=True, help="Say of each feed what happens.")
 @json_option
 @click.pass_obj
 def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bool, as_json: bool) -> None:
@@ -55,7 +56,7 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
         unknown = set(feed) - {f.id for f in force.feeds if f.url}
         if unknown:
             raise UsageError(f"There is no feed `{min(unknown)}` to poll: `monitor feeds list` shows their ids.")
-        with progress("Polling") as shown:
+        with traced(feeds=len(set(feed))) if verbose else progress("Polling") as shown:
             report = app.polling.poll(set(feed) or None, every=which == "all" or bool(feed), progress=shown)
         looked, left = app.look_back.few()
     if as_json:
@@ -76,6 +77,8 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
             f"The watchlists have changed since {left} stored articles were matched: run `monitor rematch --since 30d`."
         )
     shown_failures = report.failures if verbose else report.failures[:_SHOWN]
+    if report.feeds < len(set(feed)):
+        say("Some were left alone: their servers asked for it, or another monitor polls them now: see `monitor feeds`.")
     for title, _, sentence in shown_failures:
         say(f"{title}: {sentence}")
     if len(report.failures) > len(shown_failures):

@@ -53,6 +53,11 @@ class Body:
         self._unpacker = zlib.decompressobj(wbits=31)
         self._head = b""
 
+    @property
+    def wire(self) -> int:
+        """Bytes that came so far."""
+        return self._wire
+
     def feed(self, chunk: bytes) -> None:
         """Take one chunk as it came from the wire; raises TooBigError or EncodingError."""
         self._wire += len(chunk)

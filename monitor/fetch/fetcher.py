@@ -23,6 +23,7 @@ import httpcore
 import httpx
 
 from monitor import __version__
+from monitor.fetch import trace
 from monitor.fetch.answer import Body, EncodingError, TooBigError, failed_status, max_age, retry_after
 from monitor.fetch.guard import GuardedNetwork, InsideError, NoSuchHostError, Resolve, system_resolve
 from monitor.fetch.places import Place, RefusedError, next_place, place
@@ -289,6 +290,7 @@ class _Run:
         url = httpcore.URL(scheme=to.scheme.encode(), host=to.host.encode(), port=to.port, target=to.target)
         extensions = {"timeout": {"connect": _CONNECT_SECONDS}}
         headers = _request_headers(trip, self._limits.user_agent)
+        trace.asks(trip.feed.id, to.url, headers)
         try:
             async with connection.stream(b"GET", url, headers=headers, extensions=extensions) as response:
                 return await self._take(trip, response)
@@ -301,6 +303,7 @@ class _Run:
     async def _take(self, trip: _Trip, response: httpcore.Response) -> FetchResult | None:
         """Turn an answer into a result; None after a redirect, which is noted in the trip."""
         headers = {name.lower(): value for name, value in response.headers}
+        trace.answers(trip.feed.id, response.status, headers)
         status, age = response.status, max_age(_text(headers, b"cache-control"))
         wait = retry_after(_text(headers, b"retry-after"), self._fetcher.clock())
         if status in _REDIRECTS and b"location" in headers:
@@ -324,6 +327,7 @@ class _Run:
         trip.permanent = trip.permanent and status in _PERMANENT
         if trip.permanent:  # up to the first temporary one; what follows is the publisher's affair
             trip.moved_to = trip.place.url
+        trace.leads(trip.feed.id, trip.place.url, permanent=trip.permanent)
 
     async def _body(self, trip: _Trip, response: httpcore.Response, headers: Headers) -> FetchResult:
         length = _text(headers, b"content-length")
@@ -339,6 +343,7 @@ class _Run:
             )
         seal = blake2b(plain, digest_size=8).hexdigest()
         etag, modified = _text(headers, b"etag"), _text(headers, b"last-modified")
+        trace.body(trip.feed.id, body.wire, len(plain), same=seal == trip.state.body_hash)
         if seal == trip.state.body_hash:
             return Unchanged(etag=etag, last_modified=modified, moved_to=trip.moved_to)
         return Fetched(

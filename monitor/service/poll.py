@@ -19,6 +19,7 @@ from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, Fetc
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
 from monitor.schedule import asking, must_wait, next_state
+from monitor.service import trace
 from monitor.service.clock import require_to_poll
 from monitor.service.edit import Editorial
 from monitor.service.page import Lane, Pages
@@ -103,6 +104,7 @@ class Polling:
         states = self.store.claim_due(self.clock(), owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
         faults.point("poll.claimed")
         due = {s.feed: s for s in states if s.feed in feeds and not must_wait(s, self.clock())}
+        trace.left_alone(states, due)
         report = Report(feeds=len(due))
         try:
             await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
@@ -171,6 +173,7 @@ class Polling:
                 batches.append(self._failed(feed, state, read, now, report))
             else:
                 report.fetched += 1
+                trace.parsed(feed, read)
                 new.append((feed, state, fetched, list(read.articles)))
         for feed, state, result in answers:
             if isinstance(result, Failed):
@@ -228,13 +231,16 @@ class Polling:
         )
         faults.point("poll.clustered")
         batches = []
-        for (feed, state, fetched, _), articles in zip(read, fresh, strict=True):
+        for (feed, state, fetched, found), articles in zip(read, fresh, strict=True):
             new = [a for a in articles if a.id not in known]
+            mine = tuple(next(matched) for _ in articles)
+            trace.compared(feed, found, articles, new)
+            trace.matched(feed, mine)
             batches.append(
                 Batch(
                     state=self._next(feed, _timed(state, new), fetched, now, len(new)),
                     articles=tuple(articles),
-                    matched=tuple(next(matched) for _ in articles),
+                    matched=mine,
                     matched_rev=matcher.rev if matcher else "",
                     stories=tuple(next(stories) for _ in articles),
                 )
@@ -257,7 +263,9 @@ class Polling:
         return feed, replace(state, identity=by), fetched, articles
 
     def _next(self, feed: Feed, state: FeedState, result: FetchResult, now: datetime, new: int) -> FeedState:
-        return next_state(state, result, now=now, new_items=new, jitter=self.chance(), feed=feed)
+        after = next_state(state, result, now=now, new_items=new, jitter=self.chance(), feed=feed)
+        trace.settled(feed, state, result, after, now, new)
+        return after
 
     def _failed(self, feed: Feed, state: FeedState, failed: Failed, now: datetime, report: Report) -> Batch:
         report.failed += 1
