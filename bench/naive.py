@@ -213,7 +213,7 @@ class Naive:
                 stop += last == parted  # the byte of the break
             start = place + begin
             if _holds(part, spelling, word[:begin], suffix, start, stop):
-                if spelling.article and word[:begin].endswith(_ARTICLE):
+                if word[:begin].endswith(_ARTICLE):
                     start -= len(_ARTICLE)
                 stop += len(suffix) if spelling.star else 0
                 yield spelling, Spot(part.number, start, stop, number, last + (parted >= 0))
@@ -361,7 +361,11 @@ def _ends(part: Field, spelling: Spelling, langs: set[str], suffix: bytes, end: 
         return True
     if not any(affixes(lang).takes_suffix(stem, suffix, apostrophe=False) for lang in langs):
         return False
-    return spelling.long or _acronym(part, end - sum(map(len, spelling.words)), end)
+    before, _ = part.original(end - 1, end)
+    _, until = part.original(end - 2, end - 1)
+    if spelling.long:
+        return not any(c in _APOSTROPHES for c in part.letters[until:before])
+    return _acronym(part, end - sum(map(len, spelling.words)), end)
 
 
 def _acronym(part: Field, start: int, end: int) -> bool:
@@ -400,4 +404,6 @@ def _placed(fields: Sequence[Field], spot: Spot) -> tuple[str, int, int, str]:
     """Field, first and last code point, letters."""
     part = fields[spot.field]
     start, end = widened(part.letters, *part.original(spot.start, spot.end))
+    if part.letters[end : end + 1] == "." == part.letters[end - 2 : end - 1]:
+        end += 1  # the last point of "U.S."
     return ("title", "body")[spot.field], start, end, part.letters[start:end]

@@ -415,3 +415,15 @@ def test_latin_names_by_ear_in_arabic_letters() -> None:
     matcher = compiled("entities:\n  peace: {kind: person, " + names + ", from: test}\n")
     assert named(matcher, "سيرة الإسلام", "ar") == []
     assert [e for e, _ in named(matcher, "سەریا سەلام", "ckb")] == ["peace"]
+
+
+def test_the_letter_behind_an_apostrophe_is_an_ending() -> None:
+    """ "Libya'nın" names Libya, though its letters are those of "Libyan" with an ending."""
+    matcher = compiled("entities:\n  libya: {kind: state, name: Libya, names: {en: [Libyan], tr: [Libya]}, from: test}\n")
+    assert named(matcher, "Libya'nın başkenti", "tr") == [("libya", "Libya")]
+
+
+def test_the_last_point_belongs_to_the_letters() -> None:
+    """ "U.S." is shown with all its points."""
+    matcher = compiled("entities:\n  us: {kind: state, name: United States, names: {en: [US]}, from: test}\n")
+    assert named(matcher, "The U.S. said. In the U.S.") == [("us", "U.S."), ("us", "U.S.")]

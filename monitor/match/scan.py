@@ -75,9 +75,21 @@ class Text:
         if found is None:
             field = 0 if start < self.bounds[1] else 1
             first, last = self._batch.original(2 * self._number + field, start, end)
-            first, last = widened(self.article.title if field == 0 else self.article.text, first, last)
+            letters = self.article.title if field == 0 else self.article.text
+            first, last = widened(letters, first, last)
+            if letters[last : last + 1] == "." == letters[last - 2 : last - 1]:
+                last += 1  # the last point of "U.S."
             found = self._shown[start, end] = field, first, last
         return found
+
+    @property
+    def breaks(self) -> list[int]:
+        """Places where the end of a line parts a word; nearly no text has any."""
+        return [gap for gap in self._batch.breaks if self.bounds[0] < gap < self.bounds[2]]
+
+    def rejoined(self, gap: int) -> tuple[bytes, int]:
+        """The words beside a break with its halves made one, and where they begin."""
+        return self._batch.rejoined(gap)
 
     def lang(self, position: int) -> str:
         """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
@@ -146,7 +158,7 @@ class Scanner:
             for use in asked:
                 if _stands(text, use, prefix, suffix, first, end):
                     last = end + len(suffix) if use.star else end
-                    begin = first - 2 if use.article and prefix.endswith(ARTICLE) else first
+                    begin = first - 2 if prefix.endswith(ARTICLE) else first
                     places[use.leaf].append((begin, last))
 
     def _over_breaks(self, batch: FoldedBatch, found: Sequence[tuple[Text, Places]]) -> None:
@@ -156,9 +168,9 @@ class Scanner:
             text, places = found[(bisect_right(batch.bounds, gap) - 1) // 2]
             for start, end, pattern in self._automaton.find_overlapping(piece):
                 first = start + 1 if piece[start] == SPACE else start
-                if not first < gap - begin < end or piece[first - 1] > SPACE:
-                    continue  # no prefix before a parted name: Arabic parts no words
-                suffix = b"" if piece[end] <= SPACE else piece[end : piece.find(b" ", end)]
+                if not _parted(piece, gap - begin, first, end):
+                    continue
+                suffix = b"" if piece[end] <= SPACE else piece[end : _word_end(piece, end)]
                 whole, asked, loose = self._meanings[pattern]
                 place = begin + first, begin + end + 1  # one byte more: the space of the break
                 for leaf in () if suffix else whole:
@@ -211,6 +223,25 @@ class Asked:
             if _stands(text, use, prefix, suffix, start, end):
                 yield start, end + (len(suffix) if use.star else 0)
             at = text.data.find(pattern, at + 1, stop)
+        for gap in text.breaks:
+            yield from self._find_over(gap, pattern, use)
+
+    def _find_over(self, gap: int, pattern: bytes, use: Use) -> Iterator[tuple[int, int]]:
+        piece, begin = self._text.rejoined(gap)
+        at = piece.find(pattern)
+        while at >= 0:
+            start, end = at + (pattern[0] == SPACE), at + len(pattern)
+            suffix = b"" if piece[end] <= SPACE else piece[end : _word_end(piece, end)]
+            place = begin + start, begin + end + 1
+            parted = _parted(piece, gap - begin, start, end) and not use.marked
+            if parted and _stands(self._text, use, b"", suffix, *place):
+                yield place
+            at = piece.find(pattern, at + 1)
+
+
+def _parted(piece: bytes, gap: int, start: int, end: int) -> bool:
+    """Whether a candidate lies across a break. It takes no prefix: Arabic parts no words."""
+    return start < gap < end and piece[start - 1] <= SPACE
 
 
 def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
@@ -276,7 +307,7 @@ def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool
         return last not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
     glued, parted = _takes_suffix(text.lang(start), use.lang, last, suffix)
     if glued and use.long:
-        return True
+        return not text.apostrophe_at(end - 1)  # "Libya'nın" is Libya, and not "Libyan" with an ending
     if parted and text.apostrophe_at(end):
         return True
     return glued and _acronym(text, start, end)
