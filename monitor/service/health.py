@@ -134,14 +134,15 @@ def needs_person(health: FeedHealth, now: datetime) -> bool:
     """Whether waiting does not help: what comes and goes by itself is left out for a day, failures for three."""
     age = now - health.since if health.since else timedelta()
     match health.word:
-        case "poison" | "held" | "moved":
-            return True
+        case "new" | "not watched":
+            return False
         case "gone" | "not a feed":
-            return age >= DAY
+            waited = age >= DAY
         case "failing" | "empty" | "paused":
-            return age >= LONG and health.state.failures > 0
+            waited = age >= LONG and health.state.failures > 0
         case _:
-            return bool(health.held or health.state.moved_to)
+            waited = health.word == "poison"
+    return waited or bool(health.held or health.state.moved_to)
 
 
 def length(span: timedelta) -> str:
