@@ -257,6 +257,7 @@ def test_a_feed_is_silent_against_what_it_brought_before(
         site.show("/a", old[:4])
         app.polling.poll(every=True)
         (health,) = look(app.store, app.editorial.current().feeds, desk.clock())
+        assert [health] == look(app.store, app.editorial.current().feeds, desk.clock(), rhythms=True)
         coverage = app.post._coverage(app.editorial.current(), desk.clock(), NOW)
     assert (health.word, health.usual) == ("silent", HOUR)
     assert "nothing new since 21 Nov 09:00 UTC (usually every 60 min)" in health.why

@@ -41,7 +41,7 @@ def feeds_list(config: Path, *, as_json: bool = False, as_csv: bool = False) -> 
     with App.at(config) as app:
         warn_about(app)
         now = app.clock()
-        found = look(app.store, app.editorial.current().feeds, now)
+        found = look(app.store, app.editorial.current().feeds, now, rhythms=True)
         if as_json:
             for health in found:
                 line(as_object(health, needed=needs_person(health, now)))

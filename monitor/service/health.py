@@ -92,12 +92,23 @@ class FeedHealth:
         return "; ".join(filter(None, (self.why, *self.notes)))
 
 
-def look(store: Store, feeds: Sequence[Feed], now: datetime) -> list[FeedHealth]:
-    """The health of these feeds as the store has it, worst first, and what began first before the rest."""
+def look(store: Store, feeds: Sequence[Feed], now: datetime, *, rhythms: bool = False) -> list[FeedHealth]:
+    """The health of these feeds as the store has it, worst first, and what began first before the rest.
+
+    `rhythms` asks for the usual gap of every feed; else of those alone that may be silent: a digest of 50 stories would
+    wait for that of a thousand feeds.
+    """
     states, held = store.states(), store.held()
-    occasions = store.occasions([f.id for f in feeds if f.url])
+    asked = [f.id for f in feeds if f.url and (rhythms or _may_be_silent(states.get(f.id)))]
+    occasions = store.occasions(asked)
     found = [judge(f, states.get(f.id), occasions=occasions.get(f.id, ()), held=held.get(f.id, 0)) for f in feeds]
     return sorted(found, key=lambda h: (WORDS.index(h.word), h.since or now, h.feed.id))
+
+
+def _may_be_silent(state: FeedState | None) -> bool:
+    if state is None or state.failures or state.last_ok is None:
+        return False
+    return state.last_new is None or not state.usual_new or state.last_ok - state.last_new > DAY
 
 
 def judge(feed: Feed, state: FeedState | None, *, occasions: Sequence[int] = (), held: int = 0) -> FeedHealth:
