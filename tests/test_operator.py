@@ -178,7 +178,7 @@ def test_a_broken_watchlist_is_told_with_its_place(desk: Workspace, site: Site) 
         desk.write("watchlists/bases.yaml", WATCHLIST.replace("kind: base\n", "kindd: base\n"))
         desk.clock.move(hours=1)
         (mail,) = here.mails()
-    assert "watchlists/bases.yaml:6:5" in told(mail)
+    assert "- watchlists/bases.yaml:6:5: not in force: " in told(mail)
 
 
 def test_stuck_mails_are_told_but_not_those_to_the_operator(desk: Workspace, site: Site) -> None:

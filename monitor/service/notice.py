@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from monitor.errors import Problem
 from monitor.model import Delivery, DeliveryState, DigestKey
 from monitor.ports import Clock, Store
 from monitor.render import message_id
@@ -82,7 +83,7 @@ class Notice:
         stuck = [d for d in self.store.outbox(states=_STUCK) if not is_operators(d)]
         rows = {
             "Disk": (tuple(_disk(self.free())), "`monitor doctor`"),
-            "Watchlists": (tuple((p.file, str(p)) for p in force.problems), "`monitor check`"),
+            "Watchlists": (tuple(_broken(p) for p in force.problems), "`monitor check`"),
             "Mails": (tuple((f"{d.key} to {d.to}", _stuck(d)) for d in stuck), "`monitor outbox`"),
             "Feeds": (tuple((_name(h), _ill(h)) for h in health), "`monitor feeds`"),
         }
@@ -102,6 +103,11 @@ def disk(free: int) -> str:
 def _disk(free: int) -> Iterator[tuple[str, str]]:
     if said := disk(free):
         yield "where the store lies", said
+
+
+def _broken(problem: Problem) -> tuple[str, str]:
+    place, _, sentence = str(problem).partition(": ")
+    return place, f"not in force: {sentence}"
 
 
 def _stuck(delivery: Delivery) -> str:
