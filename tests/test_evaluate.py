@@ -189,7 +189,7 @@ def test_refused(query: str) -> None:
         ("attack*", "attackers ATTACKED", "en", ["attackers", "ATTACKED"]),
         ('"hedef al*"', "PKK'yı hedef aldılar", "tr", ["hedef aldılar"]),
         ("هجوم*", "وهجومين", "ar", ["هجومين"]),
-        ("هجوم*", "بالهجومين", "ar", ["هجومين"]),
+        ("هجوم*", "بالهجومين", "ar", ["الهجومين"]),
         ("هجوم*", "تهجوم", "ar", None),
         ('"exact words"', "exact-words EXACT\nWORDS", "en", ["exact-words", "EXACT\nWORDS"]),
         ('"exact words"', "exact other words", "en", None),

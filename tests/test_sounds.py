@@ -78,7 +78,13 @@ def test_short_and_long_texts_sound_alike(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other", "same"),
-    [("دەرەوەی", "دارایی", False), ("موقتەدا", "مقتدا", True), ("حوسێن", "حسين", True), ("سوڵتان", "سلطان", True)],
+    [
+        ("دەرەوەی", "دارایی", False),
+        ("موقتەدا", "مقتدا", True),
+        ("حوسێن", "حسين", True),
+        ("سوڵتان", "سلطان", True),
+        ("باقر", "باقری", False),
+    ],
 )
 def test_written_vowels_of_arabic_letters(one: str, other: str, same: bool) -> None:  # noqa: FBT001
     """A vowel that one spelling leaves out is free; where both write one, u is no other: finance is not foreign."""

@@ -131,13 +131,15 @@ def agree(word: bytes, name: bytes) -> bool:
 
     In Latin letters one vowel inside may be left unwritten (Muqtada, Muqtda), none at the edges: Baqer is not Baqeri.
     In Arabic letters any short vowel may, since Arabic leaves out what Sorani writes; but where both write vowels, both
-    have a u or neither: دەرەوە is not دارایی.
+    have a u or neither: دەرەوە is not دارایی. An i at the end is never left out: باقر is not باقری.
     """
     ours, theirs = slots(word), slots(name)
     if len(ours) != len(theirs) or any(s != t for (_, s), (_, t) in zip(ours, theirs, strict=True)):
         return False
     pairs = [(a, b) for (a, _), (b, _) in zip(ours, theirs, strict=True)]
     if not is_latin(name):
+        if (pairs[-1][0] ^ pairs[-1][1]) & _I:
+            return False
         return all(not a or not b or (a & b and a & _U == b & _U) for a, b in pairs)
     if any(bool(a) != bool(b) for a, b in (pairs[0], pairs[-1])):
         return False
