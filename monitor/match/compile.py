@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from monitor.model import Article, Feed, Matched
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.parse import parse
-from monitor.text import shown, words
 from monitor.text.language import language
 from monitor.text.spellings import SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
@@ -50,13 +49,14 @@ def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Ma
     index = Index(files)
     problems: list[Problem] = []
     rules = []
-    for file in files:
-        for rule in file.rules:
-            try:
-                rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
-            except QueryError as error:
-                problems.append(_at_query(rule.query_mark, error))
-    watched = _watch(index, vocabulary, index.entities, problems)
+    with vocabulary.folding(text for file in files for text in _texts(file)):
+        for file in files:
+            for rule in file.rules:
+                try:
+                    rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
+                except QueryError as error:
+                    problems.append(_at_query(rule.query_mark, error))
+        watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     return Matcher(vocabulary, watched, owners, rules, files, feeds), problems
 
@@ -75,6 +75,21 @@ def compile_query(
     watched = _watch(index, vocabulary, asked, [])
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     return Matcher(vocabulary, watched, owners, (), files, feeds), bound
+
+
+def _texts(file: WatchlistFile) -> Iterator[str]:
+    """Whatever of a file is looked for."""
+    for entity in file.entities:
+        yield entity.name
+        yield from (name.text for name in (*entity.names, *entity.mask))
+        yield from (short.text for short in entity.short)
+        yield from (_bare(friend) for short in entity.short for friend in short.with_)
+    yield from (term.text.removesuffix("*") for listed in file.words for term in listed.terms)
+
+
+def _bare(friend: str) -> str:
+    """Company without quotation marks and star."""
+    return friend.strip('"“”«»').removesuffix("*")
 
 
 def _rule(rule: Rule, index: Index, vocabulary: Vocabulary) -> ev.Bound:
@@ -122,10 +137,10 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
         use = Use(leaf=number, lang=lang, capitals=abbreviated(spelling))
         vocabulary.add(spelling, use)
         vocabulary.sounding.append((number, lang, spelling))
-        name = tuple(words(spelling))
+        name = vocabulary.words(spelling)
         for other in spellings(name, lang, entity.kind):
             capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-            vocabulary.add(shown(b" ".join(other)), replace(use, capitals=capitals), joined=False)
+            vocabulary.add_words(other, use if capitals == use.capitals else replace(use, capitals=capitals))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:
@@ -144,8 +159,7 @@ def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[
                 sentence = f"There is no word list `{friend}`."
                 problems.append(Problem(short.mark.file, short.mark.line, short.mark.column, sentence, hint))
         else:
-            bare = friend.strip('"“”«»')
-            friends.append(vocabulary.friend(bare.removesuffix("*"), star=bare.endswith("*")))
+            friends.append(vocabulary.friend(_bare(friend), star=friend.strip('"“”«»').endswith("*")))
     numbers = frozenset(vocabulary.leaf("entity", i) for i in entities)
     return Company(frozenset(leaves), frozenset(friends), numbers, short.within), entities
 

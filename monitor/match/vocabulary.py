@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from monitor.text import shown, words
+from monitor.text import fold_batch, shown, words
 from monitor.text.affixes import LEAST_LETTERS
 from monitor.text.exceptions import Mark, marks
 from monitor.text.letters import CODES, DATA, UNKNOWN
@@ -18,7 +20,7 @@ JOINED_LETTERS = 6
 
 _FREE_SIGNS = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
 ARTICLE = bytes((CODES["ا"], CODES["ل"]))
-_LEAST_STEM = 3
+_LEAST_WITH_ARTICLE = len(ARTICLE) + 3
 ABBREVIATED = 2
 """Up to so many letters in capitals, alone or as a first word, are found in capitals only: US forces, not us."""
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
@@ -77,54 +79,16 @@ class Form:
         return b" " + joined if bare else joined
 
 
-def forms(text: str, use: Use, *, joined: bool = True) -> Iterator[Form]:
-    """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
-    seen: set[tuple[bytes, ...]] = set()
+def written(text: str) -> tuple[str, ...]:
+    """A text with its apostrophes and joiners, with spaces in their places, and without them."""
     signs = _FREE_SIGNS.search(text) is not None
-    for spelling in (text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text)) if signs else (text,):
-        tokens = tuple(words(spelling))
-        if not tokens:
-            continue
-        choices = [tokens]
-        if joined and len(tokens) > 1 and len(b"".join(tokens)) >= JOINED_LETTERS and not use.exact:
-            choices.append((b"".join(tokens),))
-        if joined and not use.exact:
-            choices.extend(faults(tokens))
-        for choice in choices:
-            if choice in seen:
-                continue
-            seen.add(choice)
-            yield _form(choice, use, text, len(tokens))
-
-
-def _form(tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
-    """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
-    first, letters = tokens[0], b"".join(tokens)
-    article = use.affixed and not use.exact and first.startswith(ARTICLE) and len(first) >= len(ARTICLE) + _LEAST_STEM
-    if article:
-        tokens = (first[len(ARTICLE) :], *tokens[1:])
-    return Form(
-        tokens,
-        Use(
-            leaf=use.leaf,
-            lang=use.lang,
-            star=use.star,
-            affixed=use.affixed,
-            article=article,
-            long=count > 1 or len(letters) >= LEAST_LETTERS,
-            words=count,
-            exact=use.exact,
-            capitals=use.capitals,
-            unknown=text if UNKNOWN in letters else "",
-            marked=marks(text, tokens[0]) if count == 1 else (),
-        ),
-    )
+    return (text, _FREE_SIGNS.sub(" ", text), _FREE_SIGNS.sub("", text)) if signs else (text,)
 
 
 def abbreviated(spelling: str) -> bool:
     """Whether a name begins with an abbreviation that in small letters is another word."""
-    first = [c for c in spelling.split(maxsplit=1)[0] if c.isalpha()] if spelling.split() else []
-    return 0 < len(first) <= ABBREVIATED and "".join(first).isupper()
+    first = spelling.split(maxsplit=1)[:1]
+    return bool(first) and first[0].isupper() and sum(map(str.isalpha, first[0])) <= ABBREVIATED
 
 
 class Vocabulary:
@@ -139,32 +103,53 @@ class Vocabulary:
         """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
         self.sounding: list[tuple[int, str, str]] = []
         """(entity leaf, language, spelling) of the names that may also be found by their sound."""
-        self._numbers: dict[Leaf, int] = {}
+        self._numbers: dict[tuple[LeafKind, str, int], int] = {}
+        self._folded: dict[str, tuple[bytes, ...]] = {}
+        self._alike: dict[tuple[object, ...], Use] = {}
+        """Uses by what they are made of: a name has ten forms, and making a use anew for each takes longest of all."""
+
+    @contextmanager
+    def folding(self, texts: Iterable[str]) -> Iterator[None]:
+        """Fold many texts in one pass; while it lasts nothing of them is folded again."""
+        wanted = list(dict.fromkeys(one for text in texts for one in written(text)))
+        data, bounds = fold_batch(wanted)
+        places = pairwise(bounds) if wanted else ()
+        self._folded = {
+            text: tuple(data[start + 1 : end].split()) for text, (start, end) in zip(wanted, places, strict=True)
+        }
+        try:
+            yield
+        finally:
+            self._folded = {}
+
+    def words(self, text: str) -> tuple[bytes, ...]:
+        """The folded words of a text."""
+        known = self._folded.get(text)
+        return tuple(words(text)) if known is None else known
 
     def leaf(self, kind: LeafKind, name: str, number: int = 0) -> int:
         """The number of a leaf, new if it was not known."""
-        leaf = Leaf(kind, name, number)
-        if leaf not in self._numbers:
-            self._numbers[leaf] = len(self.leaves)
-            self.leaves.append(leaf)
+        key = kind, name, number
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.leaves)
+            self.leaves.append(Leaf(kind, name, number))
             self.forms.append([])
-        return self._numbers[leaf]
+        return found
 
     def find(self, kind: LeafKind, name: str, number: int = 0) -> int | None:
         """The number of a leaf that was added, else None."""
-        return self._numbers.get(Leaf(kind, name, number))
+        return self._numbers.get((kind, name, number))
 
     def add(self, text: str, use: Use, *, joined: bool = True) -> bool:
         """Look for a text, also written as one word; False when nothing is left of it after folding."""
-        known = self.forms[use.leaf]
-        found = False
-        for form in forms(text, use, joined=joined and not use.star):
-            found = True
-            uses = self.uses.setdefault(form.pattern, [])
-            if form.use not in uses:
-                uses.append(form.use)
-                known.append(form)
-        return found
+        found = self._forms(text, use, joined=joined and not use.star)
+        self._keep(found)
+        return bool(found)
+
+    def add_words(self, tokens: tuple[bytes, ...], use: Use) -> None:
+        """Look for folded words just as they are."""
+        self._keep([self._form(tokens, use, shown(b" ".join(tokens)), len(tokens))])
 
     def term(self, text: str, *, star: bool, exact: bool) -> int:
         """The leaf of a word or phrase of a query."""
@@ -176,9 +161,54 @@ class Vocabulary:
 
     def friend(self, text: str, *, star: bool) -> int:
         """The leaf of a word or phrase that keeps short names company; Iran, İran and Îran are one."""
-        folded = b" ".join(words(text))
+        folded = b" ".join(self.words(text))
         leaf = self.leaf("friend", f"{text if UNKNOWN in folded else shown(folded)}{'*' if star else ''}")
         if leaf not in self.friends:
             use = Use(leaf=leaf, star=star)
-            self.friends[leaf] = [(form.pattern, form.use) for form in forms(text, use, joined=not star)]
+            self.friends[leaf] = [(form.pattern, form.use) for form in self._forms(text, use, joined=not star)]
         return leaf
+
+    def _keep(self, found: Iterable[Form]) -> None:
+        for form in found:
+            use, pattern = form.use, form.pattern
+            uses = self.uses.get(pattern)
+            if uses is None:
+                self.uses[pattern] = [use]
+            elif use in uses:
+                continue
+            else:
+                uses.append(use)
+            self.forms[use.leaf].append(form)
+
+    def _forms(self, text: str, use: Use, *, joined: bool) -> list[Form]:
+        """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
+        found: dict[tuple[bytes, ...], Form] = {}
+        for spelling in written(text):
+            tokens = self.words(spelling)
+            if not tokens:
+                continue
+            choices = [tokens]
+            if joined and not use.exact:
+                if len(tokens) > 1 and sum(map(len, tokens)) >= JOINED_LETTERS:
+                    choices.append((b"".join(tokens),))
+                choices.extend(faults(tokens))
+            for choice in choices:
+                if choice not in found:
+                    found[choice] = self._form(choice, use, text, len(tokens))
+        return list(found.values())
+
+    def _form(self, tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
+        """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
+        first, letters = tokens[0], b"".join(tokens)
+        article = use.affixed and not use.exact and first.startswith(ARTICLE) and len(first) >= _LEAST_WITH_ARTICLE
+        if article:
+            first = first[len(ARTICLE) :]
+            tokens = (first, *tokens[1:])
+        long = count > 1 or len(letters) >= LEAST_LETTERS
+        unknown = text if UNKNOWN in letters else ""
+        marked = marks(text, first) if count == 1 else ()
+        key = use.leaf, use.lang, use.star, use.affixed, article, long, count, use.exact, use.capitals, unknown, marked
+        made = self._alike.get(key)
+        if made is None:
+            made = self._alike[key] = Use(*key)
+        return Form(tokens, made)

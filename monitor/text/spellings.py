@@ -83,6 +83,14 @@ _OPTIONAL = {
     for lang in row["languages"]
     for word in row["words"]
 }
+_NONE = frozenset[bytes]()
+_REPLACED: dict[str, set[bytes]] = {}
+"""By language: words that may stand for others, or be missing."""
+for _lang, _word in (*_ROWS, *_OPTIONAL):
+    _REPLACED.setdefault(_lang, set()).add(_word)
+_MOVED_FIRST = frozenset(before[0] for frame in _FRAMES for before in frame.before)
+_MOVED_LAST = frozenset(frame.behind[-1] for frame in _FRAMES)
+"""Words one of which a name begins or ends with if anything of it moves; most names have neither."""
 _DOUBLED = {
     lang: (words(row["inside"])[0], words(row["ending"])[0]) for row in _DATA["doubled"] for lang in row["languages"]
 }
@@ -113,8 +121,9 @@ def _changed(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
     """One change away."""
     if len(name) < 2:
         return
-    yield from _swapped(name, lang, kind)
-    if lang == "en":
+    if not _REPLACED.get(lang, _NONE).isdisjoint(name):
+        yield from _swapped(name, lang, kind)
+    if lang == "en" and (name[0] in _MOVED_FIRST or name[-1] in _MOVED_LAST):
         yield from _moved(name, kind)
     if kind == "person":
         yield from _bare(name, lang)
