@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from monitor.model import Article
-from monitor.text import words
+from monitor.text import SEGMENT, fold_batch
 
 SIGNATURE = 24
 """Values kept per article: enough to tell half from little, few enough to be stored with each."""
@@ -20,6 +20,12 @@ SAME_TEXT = 0.5
 """Overlap from which two texts are one story: half of their word triples. An agency copy under a new headline keeps far
 more of them, two reports of one event by different hands share few."""
 
+_AT_ONCE = 50
+"""Articles folded at once: few for the memory, many enough that the numpy passes are worth their start."""
+
+_BETWEEN = bytes([SEGMENT])
+"""What parts folded texts."""
+
 _FEW = 6
 """Texts with fewer triples are compared as a whole: a headline alone proves little."""
 
@@ -29,18 +35,38 @@ Neighbour = tuple[str, str, tuple[int, ...]]
 
 def signature(title: str, text: str) -> tuple[int, ...]:
     """The smallest hashes of the word triples of an article, smallest first; one value for a very short one."""
-    found = words(f"{title}\n{text[: READ_WORDS * 12]}")[:READ_WORDS]
-    if not found:
-        return ()
-    codes = np.array([zlib.crc32(w) for w in found], dtype=np.uint64)
-    if len(codes) < _FEW + 2:
-        return (zlib.crc32(b" ".join(found)) << 20 | len(found),)
+    return signatures([(title, text)])[0]
+
+
+def signatures(pairs: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+    """The same for many pairs of title and text, which are folded together: a third of the time of one by one."""
+    found: list[tuple[int, ...]] = []
+    for first in range(0, len(pairs), _AT_ONCE):
+        part = pairs[first : first + _AT_ONCE]
+        folded = fold_batch([f"{title}\n{text[: READ_WORDS * 12]}" for title, text in part])[0]
+        found += _signed([line.split()[:READ_WORDS] for line in folded.split(_BETWEEN)[1:-1]])
+    return found
+
+
+def _signed(texts: Sequence[list[bytes]]) -> list[tuple[int, ...]]:
+    """One pass over the words of all texts; triples that reach from one text into the next are left out."""
+    codes = np.array([zlib.crc32(word) for words in texts for word in words] or [0], dtype=np.uint64)
     mixed = codes[:-2] * np.uint64(0x9E3779B97F4A7C15) ^ codes[1:-1] * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= codes[2:] * np.uint64(0x165667B19E3779F9)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed >>= np.uint64(2)  # 62 bits: SQLite integers have a sign
-    return tuple(int(v) for v in np.unique(mixed)[:SIGNATURE])
+    values: list[int] = mixed.tolist()
+    found: list[tuple[int, ...]] = []
+    start = 0
+    for words in texts:
+        end = start + len(words)
+        if len(words) < _FEW + 2:
+            found.append((zlib.crc32(b" ".join(words)) << 20 | len(words),) if words else ())
+        else:
+            found.append(tuple(sorted(set(values[start : end - 2]))[:SIGNATURE]))
+        start = end
+    return found
 
 
 def overlap(a: tuple[int, ...], b: tuple[int, ...]) -> float:

@@ -31,6 +31,7 @@ def read_feed(
     if isinstance(parsed, Failed):
         return parsed
     found = extract.articles(feed, parsed.items, seen=seen, by=by, correction=correction)
-    signed = tuple(replace(a, signature=cluster.signature(a.title, a.text)) for a in found)
+    signatures = cluster.signatures([(a.title, a.text) for a in found])
+    signed = tuple(replace(a, signature=own) for a, own in zip(found, signatures, strict=True))
     faults.point("read.extracted")
     return Read(articles=signed, gate=parsed.gate)
