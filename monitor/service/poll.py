@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from monitor import cluster, dates, extract, faults, identity
 from monitor.match import Matcher
+from monitor.match.collector import uncollected
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
@@ -157,7 +158,8 @@ class Polling:
         progress: Progress | None,
         every: int,
     ) -> None:
-        await asyncio.to_thread(self._take, answers, outcomes, report)
+        with uncollected():
+            await asyncio.to_thread(self._take, answers, outcomes, report)
         if progress:
             progress(report.fetched + report.unchanged + report.failed, every)
 

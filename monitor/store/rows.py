@@ -30,6 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = tuple[Any, ...]
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # dumps() would make one each time
+_QUOTED = json.encoder.encode_basestring
 
 ARTICLE_COLUMNS = (
     "n, id, feed, url, title, lead, lang, published, published_raw, seen, guid, authors, signature, revision, standing,"
@@ -115,14 +116,15 @@ def article_of(row: Row) -> tuple[int, str, Article]:
 
 def hit_row(n: int, hit: Hit, made: str, *, lookback: bool) -> Row:
     """Values for (hit, n, article, revision, watchlist, rule, entity, rev, level, lookback, made, evidence)."""
-    evidence = [
-        {"leaf": e.leaf, "name": e.name, "letters": e.letters, "field": e.field, "start": e.start, "end": e.end,
-         "sentence": e.sentence, "lang": e.lang}
+    # its JSON is written by hand: `compact` makes an encoder at each call, and most of an article are hits
+    evidence = ",".join([
+        f'{{"leaf":"{e.leaf}","name":{_QUOTED(e.name)},"letters":{_QUOTED(e.letters)},"field":"{e.field}",'
+        f'"start":{e.start},"end":{e.end},"sentence":{_QUOTED(e.sentence)},"lang":{_QUOTED(e.lang)}}}'
         for e in hit.evidence
-    ]  # fmt: skip
+    ])  # fmt: skip
     return (
         hit_id(hit), n, hit.article, hit.revision, hit.watchlist, hit.rule, hit.entity, hit.rev, hit.level,
-        int(lookback or hit.lookback), made, compact(evidence),
+        int(lookback or hit.lookback), made, f"[{evidence}]",
     )  # fmt: skip
 
 
@@ -138,10 +140,10 @@ def hit_of(row: Row) -> Hit:
 
 def mention_rows(n: int, mentions: Sequence[Mention]) -> list[Row]:
     """Rows (entity, n, spans), one per entity."""
-    spans: dict[str, list[tuple[str, int, int, int]]] = defaultdict(list)
+    spans: dict[str, list[str]] = defaultdict(list)
     for m in mentions:
-        spans[m.entity].append((m.field, m.start, m.end, int(m.nested)))
-    return [(entity, n, compact(places)) for entity, places in spans.items()]
+        spans[m.entity].append(f'["{m.field}",{m.start},{m.end},{m.nested:d}]')
+    return [(entity, n, f"[{','.join(places)}]") for entity, places in spans.items()]
 
 
 def sketch_rows(n: int, signature: Sequence[int], seen: str) -> list[Row]:
