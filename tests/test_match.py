@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from engine import article, compiled, named, said, watchlist
+from engine import article, compiled, marks, named, said, watchlist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.match import Matcher, compile_watchlists
 from monitor.match.matcher import BATCH, combined_revision
+from monitor.match.vocabulary import Vocabulary, written
 from monitor.model import Article, Evidence, Mention
 from monitor.text import words
 
@@ -94,17 +95,26 @@ def test_company_within_stays_in_its_field(names: Matcher) -> None:
     assert named(names, "Asad base", title="Anbar") == [("anbar", "Anbar")]
 
 
-def test_company_is_a_full_mention() -> None:
-    """A short name is no company for another one; two short names do not vouch for each other."""
-    matcher = compiled(
-        """\
+COMPANIONS = """\
 entities:
   a: {kind: party, name: Alpha Party, short: [{say: AP, with: ["@b"]}]}
   b: {kind: party, name: Beta Party, short: [{say: BP, with: ["@a"]}]}
 """
-    )
+
+
+def test_company_is_a_full_mention() -> None:
+    """A short name is no company for another one; two short names do not vouch for each other."""
+    matcher = compiled(COMPANIONS)
     assert named(matcher, "AP and BP") == []
     assert named(matcher, "AP and Beta Party") == [("a", "AP"), ("b", "Beta Party")]
+
+
+def test_company_in_a_query() -> None:
+    """A query that names one entity finds its short name beside the full name of another, as the watch does."""
+    files = [watchlist(COMPANIONS)]
+    assert marks("@a", "AP and BP", files=files) is None
+    assert marks("@a", "AP and Beta Party", files=files) is not None
+    assert marks("@a AND @b", "AP and Beta Party; BP", files=files) is not None
 
 
 def test_company_is_not_made_of_the_same_letters() -> None:
@@ -306,6 +316,38 @@ def test_order_and_batches(names: Matcher) -> None:
     assert names.match([]) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Iraq",
+        "Ka'ib Hezbollah",
+        "U.S. forces",
+        "حزب\u200cالله",
+        "الأنبار",
+        "سلێمانی",
+        "ئێران",
+        "'",
+        "",
+        "\uffff x",
+        "İ.B.",
+        "漢字",
+    ],
+)
+def test_names_folded_together(text: str) -> None:
+    """A name that is folded with many others gives the same words as one that is folded alone."""
+    vocabulary = Vocabulary()
+    with vocabulary.folding(["Kata'ib", text, "x"]):
+        together = [vocabulary.words(one) for one in written(text)]
+    assert together == [tuple(words(one)) for one in written(text)]
+
+
+def test_nothing_to_fold() -> None:
+    """Watchlists without a name are no fault of the folding."""
+    vocabulary = Vocabulary()
+    with vocabulary.folding([]):
+        assert vocabulary.words("Iraq") == (b"iraq",)
+
+
 def test_nothing_to_look_for() -> None:
     """A matcher without any name finds nothing and fails at nothing."""
     assert said(compiled("rules:\n  r: {title: R, level: low, query: alpha}\n"), "beta").hits == ()
@@ -419,7 +461,9 @@ def test_latin_names_by_ear_in_arabic_letters() -> None:
 
 def test_the_letter_behind_an_apostrophe_is_an_ending() -> None:
     """ "Libya'nın" names Libya, though its letters are those of "Libyan" with an ending."""
-    matcher = compiled("entities:\n  libya: {kind: state, name: Libya, names: {en: [Libyan], tr: [Libya]}, from: test}\n")
+    matcher = compiled(
+        "entities:\n  libya: {kind: state, name: Libya, names: {en: [Libyan], tr: [Libya]}, from: test}\n"
+    )
     assert named(matcher, "Libya'nın başkenti", "tr") == [("libya", "Libya")]
 
 

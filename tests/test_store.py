@@ -395,6 +395,15 @@ def test_many_names_and_many_parts(shelf: Store) -> None:
     assert found(shelf, AnyOf(parts=(*(words(f"w{i}") for i in range(3000)), words("votes")))) == ["2"]
 
 
+def test_few_candidates_of_a_name_and_a_long_list(shelf: Store) -> None:
+    """Read in small pieces or in a large one, nothing that has the name and a word of a long list is left out."""
+    listed = AnyOf(parts=(*(words(f"w{i}") for i in range(200)), words("attack", prefix=True)))
+    asked = AllOf(parts=(Mentioned(entities=("erbil", "iraq"), rev="w1", text=Everything()), listed))
+    assert found(shelf, asked, limit=1_000) == ["4", "0"]
+    assert set(found(shelf, asked, limit=20)) >= {"4", "0"}
+    assert found(shelf, asked, limit=1) == ["4"]
+
+
 def test_search_walks_indexes(tmp_path: Path) -> None:
     """No kind of query sorts all it could find before it shows the newest."""
     store = SqliteStore(tmp_path / "m.db", create=True)

@@ -68,23 +68,29 @@ def compile_query(
 
     Raises QueryError at a name that nobody defined.
     """
-    vocabulary = Vocabulary()
-    index = Index(files)
-    bound = bind(node, query, index, vocabulary)
-    asked = dict.fromkeys(leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity")
-    watched = _watch(index, vocabulary, asked, [])
-    owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-    return Matcher(vocabulary, watched, owners, (), files, feeds), bound
+    with uncollected():  # a look through all that the watchlists in force hold took longer than a name
+        vocabulary = Vocabulary()
+        index = Index(files)
+        bound = bind(node, query, index, vocabulary)
+        asked = dict.fromkeys(leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity")
+        with vocabulary.folding(text for name in asked for text in _texts_of(index.entities[name][1])):
+            watched = _watch(index, vocabulary, asked, [])
+        owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
+        return Matcher(vocabulary, watched, owners, (), files, feeds), bound
 
 
 def _texts(file: WatchlistFile) -> Iterator[str]:
     """Whatever of a file is looked for."""
     for entity in file.entities:
-        yield entity.name
-        yield from (name.text for name in (*entity.names, *entity.mask))
-        yield from (short.text for short in entity.short)
-        yield from (_bare(friend) for short in entity.short for friend in short.with_)
+        yield from _texts_of(entity)
     yield from (term.text.removesuffix("*") for listed in file.words for term in listed.terms)
+
+
+def _texts_of(entity: Entity) -> Iterator[str]:
+    yield entity.name
+    yield from (name.text for name in (*entity.names, *entity.mask))
+    yield from (short.text for short in entity.short)
+    yield from (_bare(friend) for short in entity.short for friend in short.with_)
 
 
 def _bare(friend: str) -> str:
@@ -107,7 +113,10 @@ def _at_query(mark: Mark, error: QueryError) -> Problem:
 def _watch(
     index: Index, vocabulary: Vocabulary, wanted: Collection[str], problems: list[Problem]
 ) -> dict[int, Watched]:
-    """Add the names of the wanted entities, and of the entities that keep them company."""
+    """Add the names of the wanted entities, and of the entities that keep them company.
+
+    The latter do so by their full names alone: unless they are wanted too, their short ones are left out.
+    """
     watched: dict[int, Watched] = {}
     queue = list(wanted)
     while queue:
@@ -117,7 +126,7 @@ def _watch(
             continue
         _add_names(entity, number, vocabulary)
         shorts = []
-        for place, short in enumerate(entity.short):
+        for place, short in enumerate(entity.short if entity.id in wanted else ()):
             leaf = vocabulary.leaf("short", entity.id, place)
             vocabulary.add(short.text, Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else ""))
             company, entities = _company(short, index, vocabulary, problems)

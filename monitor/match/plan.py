@@ -55,12 +55,11 @@ def spelled(forms: Iterable[Form]) -> Plan:
 def _leaves(leaves: Sequence[int], matcher: Matcher, rev: str) -> Plan:
     vocabulary = matcher.vocabulary
     entities = tuple(vocabulary.leaves[n].name for n in leaves if vocabulary.leaves[n].kind == "entity")
-    text = spelled(form for n in leaves for leaf in _with_shorts(n, matcher) for form in vocabulary.forms[leaf])
-    if not entities:
-        return text
     # a name found by its sound stands in no index of words: articles not matched with this revision are all looked at
-    sounding = any(n in matcher.sounds.leaves for n in leaves)
-    return Mentioned(entities=entities, rev=rev, text=Everything() if sounding else text)
+    if entities and not matcher.sounds.leaves.isdisjoint(leaves):
+        return Mentioned(entities=entities, rev=rev, text=Everything())
+    text = spelled(form for n in leaves for leaf in _with_shorts(n, matcher) for form in vocabulary.forms[leaf])
+    return Mentioned(entities=entities, rev=rev, text=text) if entities else text
 
 
 def _with_shorts(leaf: int, matcher: Matcher) -> list[int]:

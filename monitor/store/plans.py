@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -20,6 +21,8 @@ from monitor.store.rows import compact, end_number, first_number
 _MOST_STREAMS = 200  # SQLite merges at most 500 at once
 _MOST_PRODUCTS = 32
 _FEW_VALUES = 4
+_FEW_ASKED, _LONG_LIST = 128, 64
+"""So few articles are sooner read than a list of so many words is asked of the index: 500 words took half a second."""
 _HELD = " AND {}.withdrawn IS NULL"
 _COLUMNS = {
     "feed": ("articles", "articles_feed", ""),
@@ -54,10 +57,27 @@ def newest(connection: sqlite3.Connection, plan: Plan, limits: Filter, limit: in
     if limit <= 0:
         return []
     stale = [rev for rev in sorted(_revisions(plan)) if _any_stale(connection, rev)]
+    if limit <= _FEW_ASKED and not stale:
+        plan = _without_lists(plan)
     found: set[int] = set()
     for sql in queries(plan, stale, limits, limit):
         found.update(n for (n,) in connection.execute(sql.text, sql.values))
     return sorted(found, reverse=True)[:limit]
+
+
+def _without_lists(plan: Plan) -> Plan:
+    """Names alone, where names and a long list of words are asked for: still a superset of what is wanted."""
+    if isinstance(plan, AllOf) and any(isinstance(part, Mentioned) for part in plan.parts):
+        kept = tuple(part for part in plan.parts if not (isinstance(part, AnyOf) and _length(part) > _LONG_LIST))
+        return replace(plan, parts=kept)
+    return plan
+
+
+def _length(plan: Plan) -> int:
+    """How many texts are asked for, names not counted."""
+    if isinstance(plan, AllOf | AnyOf):
+        return sum(map(_length, plan.parts))
+    return int(isinstance(plan, Tokens))
 
 
 def _any_stale(connection: sqlite3.Connection, rev: str) -> bool:
@@ -205,19 +225,27 @@ def _simple_any(parts: list[Plan]) -> Plan:
     return merged[0] if len(merged) == 1 else AnyOf(parts=tuple(merged))
 
 
+@lru_cache(maxsize=64)  # of a list of 500 words the same is asked six times
 def _match(plan: Plan) -> str | None:
     """The plan in the language of the full-text index, if it can be said there wholly."""
     match plan:
-        case Tokens(words=words, prefix=prefix):
-            quoted = " ".join(words).replace('"', '""')
-            return f'"{quoted}"{" *" if prefix else ""}'
+        case Tokens():
+            return _quoted(plan)
         case AllOf(parts=parts) | AnyOf(parts=parts) if parts:
-            inner = [_match(part) for part in parts]
-            if any(part is None for part in inner):
-                return None
-            return "(" + (" AND " if isinstance(plan, AllOf) else " OR ").join(part for part in inner if part) + ")"
+            inner = []
+            for part in parts:
+                said = _quoted(part) if isinstance(part, Tokens) else _match(part)
+                if said is None:
+                    return None
+                inner.append(said)
+            return "(" + (" AND " if isinstance(plan, AllOf) else " OR ").join(inner) + ")"
         case _:
             return None
+
+
+def _quoted(tokens: Tokens) -> str:
+    quoted = " ".join(tokens.words).replace('"', '""')
+    return f'"{quoted}"{" *" if tokens.prefix else ""}'
 
 
 def _streams(plan: Plan) -> list[_Stream]:
