@@ -1,6 +1,7 @@
-"""Polling: cold, unchanged (304), the same bytes, one new item each; and good feeds among bad ones.
+"""Polling: cold, unchanged (304), the same bytes, one new item each; killed and started again; among bad feeds.
 
-Against reader when READER_PYTHON names an interpreter that has it: interleaved, medians, the farm's requests asserted.
+Against reader (READER_PYTHON names an interpreter that has it), newsboat and sfeed where they are installed:
+interleaved, medians, the farm's count of requests asserted for every racer.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from common import BENCH, PEERS, SHARED, Spent, arguments, figure, median, monitor, note, spent, workspace
+from common import BENCH, PEERS, SHARED, Spent, arguments, figure, median, note, spent, workspace
+from racers import Racer, command, listed, racers, settings, stored
 
 from monitor.demo.farm import SampleFarm
 
@@ -29,6 +30,27 @@ FARM = SHARED / "tools" / "feedfarm.py"
 ENTRIES = 20
 MODES = {"cold": "mode=auto&gen=0", "304": "mode=auto", "same bytes": "mode=200", "one new each": "mode=new&gen=1"}
 NEW = "one new each"
+STEPS = (0, 5, 20, 40)
+"""Entries published while programs are killed; never more at a step than a feed shows."""
+
+KEPT = {
+    "301": 20,
+    "badxml": 20,
+    "latin5lie": 20,
+    "dupguid": 20,
+    "noguid": 20,
+    "nodate": 20,
+    "future": 20,
+    "bigok": 3020,
+}
+"""Bad kinds that can be read to the last entry."""
+
+FAILING = {
+    "404", "410", "429", "500", "503ra", "302loop", "slowloris", "slowhead", "endless", "endlessgz", "bomb", "notxml",
+    "empty", "reset", "hang", "html",
+}  # fmt: skip
+"""Bad kinds of which nobody can read anything: the health of the feed must say why."""
+
 Costs = dict[tuple[str, str], list[Spent]]
 
 
@@ -61,7 +83,7 @@ def farm(feeds: int) -> Iterator[Farm]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [f"--port={port}", f"--feeds={feeds}", f"--entries={ENTRIES}", "--warm", "--endless-mb=50"]
-    command = [sys.executable, str(FARM), *options, "--max-seconds=1200"]
+    command = [sys.executable, str(FARM), *options, "--max-seconds=7200"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own tool
         try:
             assert process.stdout is not None
@@ -72,85 +94,47 @@ def farm(feeds: int) -> Iterator[Farm]:
             process.terminate()
 
 
-def settings(port: int, deadline: float = 60) -> dict[str, Any]:
-    """A configuration that may read this one port of the loopback, as fast as it can."""
-    poll = {"deadline": deadline, "allow_private": [f"127.0.0.1:{port}"]}
-    return {"poll": poll | {"hosts": {"127.0.0.1": {"connections": 16, "spacing": 0}}}}
-
-
-def listed(urls: list[str]) -> list[dict[str, str]]:
-    """The same as rows of feeds.yaml."""
-    return [{"id": f"farm-{number}", "url": url} for number, url in enumerate(urls)]
-
-
-def command(config: Path) -> list[str]:
-    """One poll of everything."""
-    return [*monitor(), "--config", str(config), "poll", "--all", "--json"]
-
-
-def stored(folder: Path) -> tuple[int, int]:
-    """Articles in the store, and how many of them the watchlists in force have matched."""
-    with closing(sqlite3.connect(folder / "data" / "monitor.db")) as db:
-        count, revisions, least = db.execute(
-            "SELECT count(*), count(DISTINCT matched_rev), min(length(matched_rev)) FROM articles"
-        ).fetchone()
-    return count, count if revisions == 1 and least else 0
-
-
-def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool = False) -> Costs:
+def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool, alone: bool) -> Costs:
     """Every mode for every racer, racers alternating; each ends a mode with all entries stored."""
     costs: Costs = defaultdict(list)
     urls = place.urls(feeds)
     for number in range(rounds):
         place.ask("/_ctl?mode=auto&gen=0")
-        racers = {"monitor": folder / f"monitor-{number}"}
-        workspace(racers["monitor"], settings=settings(place.port), feeds=listed(urls), light=light)
-        if PEERS:
-            racers["reader"] = folder / f"reader-{number}.sqlite"
-            add = [PEERS, str(BENCH / "peers.py"), "reader-add", str(racers["reader"])]
-            subprocess.run(add, input="\n".join(urls), text=True, check=True)  # noqa: S603 - the peer named by hand
-        order = list(racers) if number % 2 else list(racers)[::-1]
+        found = racers(folder / f"round-{number}", place.port, urls, light=light, alone=alone)
+        order = list(found) if number % 2 else list(found)[::-1]
         for mode, control in MODES.items():
             place.ask(f"/_ctl?{control}")
             if mode == NEW:
                 warm(place, urls)
             for name in order:
                 place.ask("/_ctl?reset=1")
-                costs[name, mode].append(run(name, racers[name]))
-                check(name, mode, place.served(), feeds, racers[name], costs[name, mode][-1])
+                cost = found[name].poll()
+                costs[name, mode].append(cost)
+                check(name, mode, place.served(), feeds, found[name], cost)
     return costs
 
 
-def warm(place: Farm, urls: list[str]) -> None:
+def warm(place: Farm, urls: Sequence[str]) -> None:
     """Have the farm make its new bodies before anybody is measured."""
     for url in urls:
         place.ask(url.removeprefix(f"http://127.0.0.1:{place.port}"))
 
 
-def run(name: str, path: Path) -> Spent:
-    """One poll by one racer."""
-    if name == "monitor":
-        return spent(command(path / "monitor.yaml"))
-    return spent([PEERS, BENCH / "peers.py", "reader-update", path])
-
-
-def check(name: str, mode: str, served: dict[str, int], feeds: int, path: Path, cost: Spent) -> None:
+def check(name: str, mode: str, served: dict[str, int], feeds: int, racer: Racer, cost: Spent) -> None:
     """Nobody wins by leaving work out: one request for each feed, all entries stored, all of ours matched."""
     asked = {code: count for code, count in served.items() if count}
+    fresh = mode == "304" and racer.conditional
     # the farm counts the question for its own statistics only after it has answered it
-    asked["200"] = asked.get("200", 0) - (1 if mode == "304" or asked.get("200", 0) > feeds else 0)
-    wanted = {"304" if mode == "304" else "200": feeds}
+    asked["200"] = asked.get("200", 0) - (1 if fresh or asked.get("200", 0) > feeds else 0)
+    wanted = {"304" if fresh else "200": feeds}
     assert {c: n for c, n in asked.items() if n} == wanted, f"{name}, {mode}: the farm answered {served}"
     expected = feeds * (ENTRIES + (mode == NEW))
-    if name == "monitor":
-        assert stored(path) == (expected, expected), f"{mode}: {stored(path)} of {expected} articles stored, matched"
-    else:
-        told = json.loads(cost.out)
-        assert (told["articles"], told["failed"]) == (expected, 0), f"reader, {mode}: {told} of {expected}"
+    wrong = racer.complaint(expected, cost)
+    assert not wrong, f"{name}, {mode}: of {expected} entries {wrong}"
 
 
 def show(costs: Costs, feeds: int) -> None:
-    """A line for each figure, ours beside the peer's."""
+    """A line for each figure, ours beside reader's; then those of the other peers."""
     for mode in MODES:
         ours, peer = costs["monitor", mode], costs.get(("reader", mode), [])
         name = f"poll {feeds} feeds, {mode}"
@@ -160,6 +144,8 @@ def show(costs: Costs, feeds: int) -> None:
             ("peak of a process", "MB", "peak"),
         ):
             figure(f"{name}, {what}", middle(ours, key), unit, middle(peer, key) if peer else None, of="reader")
+            for other in sorted({racer for racer, _ in costs} - {"monitor"}):
+                figure(f"  {other}, {mode}, {what}", middle(costs[other, mode], key), unit)
     cold = middle(costs["monitor", "cold"], "cpu")
     figure("one new each, processor", middle(costs["monitor", NEW], "cpu"), "CPU-s", cold, of="the cold run")
 
@@ -172,7 +158,8 @@ def middle(costs: list[Spent], key: str) -> float:
 def among_bad(place: Farm, folder: Path, good: int, bad: int, deadline: float) -> None:
     """How long good feeds wait when others hang, lie and flood."""
     place.ask("/_ctl?mode=auto&gen=0&reset=1")
-    config = workspace(folder, settings=settings(place.port, deadline), feeds=listed(place.urls(good, bad)))
+    urls = place.urls(good, bad)
+    config = workspace(folder, settings=settings(place.port, deadline), feeds=listed(urls))
     runner = [sys.executable, str(BENCH / "spent.py"), *command(config)]
     began = time.monotonic()
     with subprocess.Popen(runner, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
@@ -189,12 +176,72 @@ def among_bad(place: Farm, folder: Path, good: int, bad: int, deadline: float) -
     figure(f"{good} good + {bad} bad feeds, processor", used["cpu"], "CPU-s")
     figure(f"{good} good + {bad} bad feeds, peak of a process", used["peak"] / 1e6, "MB")
     note(f"it reports {out.strip()}")
+    _kinds(folder, [url.split("/")[4] for url in urls[good:]], good)
 
 
 def _good(db: sqlite3.Connection, good: int) -> int:
     wanted = json.dumps([f"farm-{number}" for number in range(good)])
     counted = "SELECT count(*) FROM articles WHERE feed IN (SELECT value FROM json_each(?))"
     return int(db.execute(counted, (wanted,)).fetchone()[0])
+
+
+def _kinds(folder: Path, kinds: Sequence[str], good: int) -> None:
+    """What became of each bad kind: its entries, or why there are none."""
+    with closing(sqlite3.connect(folder / "data" / "monitor.db")) as db:
+        rows = db.execute(
+            "SELECT id, error_kind, last_error, (SELECT count(*) FROM articles a WHERE a.feed = feeds.id) FROM feeds"
+        )
+        states = {feed: told for feed, *told in rows}
+    for number, kind in enumerate(kinds, good):
+        error, sentence, count = states[f"farm-{number}"]
+        note(f"bad kind {kind}: {count} entries, {f'{error}: {sentence}' if error else 'read'}")
+        if kind in KEPT:
+            assert (error, count) == ("", KEPT[kind]), f"{kind}: {count} of {KEPT[kind]} entries, {error} {sentence}"
+        elif kind in FAILING:
+            assert error, f"{kind}: nothing says that it cannot be read"
+
+
+def killed(place: Farm, folder: Path, feeds: int, kills: int, steps: Sequence[int], *, light: bool = False) -> None:
+    """Kill polls at moments spread over a whole one, while the farm publishes; compare with the farm's own truth."""
+    urls = place.urls(feeds)
+    calm, shaken = folder / "calm", folder / "shaken"
+    for path in (calm, shaken):
+        workspace(path, settings=settings(place.port), feeds=listed(urls), light=light)
+    ended = 0
+    for step in steps:
+        place.ask(f"/_ctl?mode=auto&gen={step}")
+        wall = spent(command(calm / "monitor.yaml")).wall
+        for number in range(kills):
+            ended += _kill(shaken, wall * (number + 1) / (kills + 1))
+        spent(command(shaken / "monitor.yaml"))
+        place.ask("/_ctl?mode=200")
+        spent(command(shaken / "monitor.yaml"))  # the same bytes once more: nothing may come twice
+    truth = {(f"farm-{f}", f"urn:farm:{f}:{n}") for f in range(feeds) for n in range(ENTRIES + steps[-1])}
+    found, hits = _entries(shaken)
+    figure(f"{feeds} feeds, polls killed", ended, "times")
+    figure(f"of {len(truth)} entries lost", len(truth - found.keys()), "entries")
+    figure(f"of {len(truth)} entries doubled", found.total() - len(found), "entries")
+    assert found == Counter(truth), f"{len(truth - found.keys())} lost, {found.total() - len(found)} doubled"
+    assert (found, hits) == _entries(calm), "killed and undisturbed polls have found different hits"
+    assert stored(shaken) == (len(truth), len(truth))
+
+
+def _kill(folder: Path, seconds: float) -> bool:
+    """Begin a poll and kill it; then its leases are over, as if ten minutes had passed. False when it was faster."""
+    with subprocess.Popen(command(folder / "monitor.yaml"), stdout=subprocess.DEVNULL) as process:  # noqa: S603
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=seconds)
+        alive = process.poll() is None
+        process.kill()
+    with closing(sqlite3.connect(folder / "data" / "monitor.db", timeout=30)) as db, db:
+        db.execute("UPDATE feeds SET lease_until = NULL, lease_owner = ''")
+    return alive
+
+
+def _entries(folder: Path) -> tuple[Counter[tuple[str, str]], set[tuple[str, ...]]]:
+    with closing(sqlite3.connect(folder / "data" / "monitor.db")) as db:
+        entries = Counter[tuple[str, str]](db.execute("SELECT feed, guid FROM articles").fetchall())
+        return entries, set(db.execute("SELECT hit, level, evidence FROM hits WHERE withdrawn IS NULL"))
 
 
 def samples(folder: Path, *, light: bool = False) -> None:
@@ -215,11 +262,11 @@ def samples(folder: Path, *, light: bool = False) -> None:
 def main() -> None:
     """Print the figures."""
     parser = arguments(__doc__)
-    parser.add_argument("--feeds", type=int, default=1000)
+    parser.add_argument("--feeds", type=int, nargs="+", default=[1000], help="one race for each number")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["race", "bad"])
+    parser.add_argument("--only", choices=["race", "kills", "bad"])
     asked = parser.parse_args()
-    feeds, rounds = (20, 1) if asked.quick else (asked.feeds, asked.rounds)
+    sizes, rounds = ([20], 1) if asked.quick else (asked.feeds, asked.rounds)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not FARM.is_file():
@@ -228,10 +275,16 @@ def main() -> None:
             return
         if not PEERS:
             note("READER_PYTHON names no interpreter that has reader: no ratios")
-        with farm(feeds) as place:
-            if asked.only != "bad":
-                show(race(place, folder, feeds, rounds, light=asked.quick), feeds)
-            if asked.only != "race" and not asked.quick:
+        with farm(max(*sizes, 100)) as place:
+            if asked.only in (None, "race"):
+                for feeds in sizes:
+                    show(race(place, folder / str(feeds), feeds, rounds, light=asked.quick, alone=asked.quick), feeds)
+            if asked.only in (None, "kills"):
+                if asked.quick:
+                    killed(place, folder / "kills", 10, 1, STEPS[:2], light=True)
+                else:
+                    killed(place, folder / "kills", 100, 5, STEPS)
+            if asked.only in (None, "bad") and not asked.quick:
                 among_bad(place, folder / "bad", 100, 28, 60)
 
 
