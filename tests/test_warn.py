@@ -17,7 +17,8 @@ from monitor.cli.edit import check_command
 from monitor.errors import ConfigError
 from monitor.match import compile_watchlists
 from monitor.model import Article, Batch
-from monitor.service.warn import LEAST_ARTICLES, Warned, plain_warnings, stored_warnings
+from monitor.service.lint import Warned, plain_warnings
+from monitor.service.warn import LEAST_ARTICLES, stored_warnings
 from monitor.store import SqliteStore
 from monitor.watchlists import WARNINGS, WatchlistFile, load
 
@@ -103,6 +104,7 @@ def test_a_ring_of_relations() -> None:
 def test_a_stem_that_folding_shortens() -> None:
     """A star after three letters of which folding keeps two is told, in a list and in a query; plain ones are not."""
     lines = "words:\n  w: {ar: [ءءع*, هجوم*], en: [attack*]}\nrules:\n  r: {title: R, query: '#w OR ءءع*'%s}\n"
+    lines += "examples:\n  - {say: an attack, hits: [r]}\n"
     assert plain(watchlist(lines % "")) == [("short-star", 5, 12, False), ("short-star", 7, 31, False)]
     accept = ", accept: {warning: short-star, reason: x}"
     assert [s for *_, s in plain(watchlist(lines % accept))] == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,46 +12,87 @@ import click
 from monitor.cli.show import json_option, line, say
 from monitor.config import load_config
 from monitor.errors import ConfigError, Problem, StoreError, TemporaryError
+from monitor.model import LANGUAGES
 from monitor.service.edit import check, vanished
+from monitor.service.lint import plain_warnings, wrong_quotes
 from monitor.watchlists import Loaded, json_schema
 
 if TYPE_CHECKING:
-    from monitor.service.warn import Warned
+    from monitor.service.lint import Warned
 
-_BAD = 3
+_OPEN, _BAD = 1, 3
 
 
 @click.command("check")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="List names that no article of 180 days holds, too.")
+@click.option(
+    "--seeds", type=click.Path(path_type=Path, file_okay=False), help="Folder of the analyses that are quoted."
+)
+@click.option("--strict", is_flag=True, help="Exit code 1 when a warning is not settled.")
 @json_option
 @click.pass_obj
-def check_command(config: Path, folder: Path | None, *, every: bool, as_json: bool) -> None:
+def check_command(
+    config: Path, folder: Path | None, *, every: bool, seeds: Path | None, strict: bool, as_json: bool
+) -> None:
     """Read watchlists, feeds, desks and configuration, and run the examples. Exit code 3 when something is wrong.
 
-    Warnings, some of them from the articles stored so far, change no exit code.
+    Warnings, some of them from the articles stored so far, change no exit code, but for --strict. Quotes are compared
+    with the analyses in --seeds, or in a folder `seeds` beside that of the watchlists.
     """
     problems, place = _configured(config, folder)
     loaded, found = check(place)
-    found += _vanished(config, place, loaded)
+    analyses = _analyses(seeds, place, config)
+    found += [*_vanished(config, place, loaded), *(wrong_quotes(loaded.files, analyses) if analyses else [])]
     told = _warned(config, loaded, every=every)
-    errors = [p for p in (*problems, *found) if not p.warning]
     open_ = [w for w in told if not w.settled]
     shown = [(p, "") for p in (*problems, *found)] + [(w.problem, w.slug) for w in open_ if every or w.slug != "unseen"]
     for problem, slug in shown:
         if as_json:
             line(_object(problem, slug))
         else:
-            click.echo(f"{problem}{_kind(slug) if problem.warning else ''}")
-    say(_sums(loaded, errors=len(errors), warnings=len(shown) - len(errors), told=told, every=every))
-    if errors:
-        raise click.exceptions.Exit(_BAD)
+            click.echo(f"{problem}{_kind(problem, slug)}")
+    errors = sum(not problem.warning for problem, _ in shown)
+    say(_sums(loaded, errors=errors, warnings=len(shown) - errors, told=told, every=every))
+    say(_names(loaded))
+    if quotes := _quotes(loaded, analyses):
+        say(quotes)
+    if errors or (strict and shown):
+        raise click.exceptions.Exit(_BAD if errors else _OPEN)
+
+
+def _analyses(seeds: Path | None, place: Path, config: Path) -> Path | None:
+    """The folder of the analyses that are quoted, None where there is none."""
+    if seeds is not None:
+        if not seeds.is_dir():
+            raise ConfigError(Problem(str(seeds), 0, 0, "There is no such folder.", "Name the folder of the analyses."))
+        return seeds
+    beside = (place.resolve().parent, config.resolve().parent, config.resolve().parent.parent / "shared")
+    return next((found for folder in beside if (found := folder / "seeds").is_dir()), None)
+
+
+def _names(loaded: Loaded) -> str:
+    """One sentence: how many names stand under each language, and how many of them nobody has confirmed."""
+    names = [name for file in loaded.files for entity in file.entities for name in entity.names]
+    every, doubtful = Counter(n.lang for n in names), Counter(n.lang for n in names if n.doubtful)
+    told = ", ".join(f"{lang} {every[lang]} ({doubtful[lang]})" for lang in LANGUAGES)
+    return f"Names by language (doubtful ones in brackets): {told}."
+
+
+def _quotes(loaded: Loaded, analyses: Path | None) -> str:
+    """One sentence: whether the evidence was looked up; empty when nothing is quoted."""
+    quotes = sum(bool(e.source and e.source.quote) for file in loaded.files for e in file.entities)
+    if not quotes:
+        return ""
+    if analyses is None:
+        return f"{quotes} quotes were not looked up: name the folder of the analyses with --seeds."
+    return f"{quotes} quotes were looked up in {analyses.name}/."
 
 
 def _warned(config: Path, loaded: Loaded, *, every: bool) -> list[Warned]:
     """Warnings of what was read; those that need stored articles only where there are some."""
     from monitor.app import App
-    from monitor.service.warn import plain_warnings, stored_warnings
+    from monitor.service.warn import stored_warnings
 
     found = plain_warnings(loaded.files)
     try:
@@ -77,8 +119,10 @@ def _vanished(config: Path, place: Path, loaded: Loaded) -> list[Problem]:
     return []
 
 
-def _kind(slug: str) -> str:
-    return f" (warning: {slug})" if slug else " (warning)"
+def _kind(problem: Problem, slug: str) -> str:
+    if problem.warning:
+        return f" (warning: {slug})" if slug else " (warning)"
+    return f" (error: {slug})" if slug else ""
 
 
 def _sums(loaded: Loaded, *, errors: int, warnings: int, told: list[Warned], every: bool) -> str:

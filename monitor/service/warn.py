@@ -1,18 +1,14 @@
-"""What is sound and yet looks wrong in watchlists: warnings, each with its place, what to do, and how to settle it.
+"""What the stored articles tell of watchlists that are sound: names too common, names never met, words that dominate.
 
-A warning never changes what is in force. A person who wants it so writes `accept: {warning: shared-name, reason: ...}`
-at the entity or the rule; the names of the warnings are `monitor.watchlists.WARNINGS`.
+Each is a warning with its place, what to do, and how to settle it, as in `monitor.service.lint`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 
-from monitor.errors import Problem, QueryError
 from monitor.match.plan import spelled
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounds
@@ -20,9 +16,9 @@ from monitor.match.vocabulary import Use, Vocabulary
 from monitor.model import AnyOf, Article, Everything, Filter, Hit, Plan, Tokens, Where
 from monitor.ports import Store
 from monitor.query import ast
-from monitor.query.parse import parse
-from monitor.text import shown, words
-from monitor.watchlists import Accept, Entity, Mark, Name, Rule, WatchlistFile, WordList
+from monitor.service.lint import Spelling, Warned, folded_name, nodes_of, place_of, spellings_of, warned
+from monitor.text import shown
+from monitor.watchlists import Mark, Name, Rule, WatchlistFile, WordList
 
 SAMPLE = 3_000
 """So many of the newest articles are looked at for common names: 0.3 s of one core."""
@@ -34,39 +30,9 @@ UNSEEN = timedelta(days=180)
 NEWEST_HITS = 100
 """So many hits of each rule are looked at for a term that dominates."""
 DOMINANT, LEAST_HITS = 0.6, 20
-LEAST_STEM = 3
-"""Letters that must be left before a star."""
 BATCH = 200
 _FIRST_PREFIXED = "\u0590"
 """Scripts from here on write prefixes and first word as one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
-    """One warning."""
-
-    slug: str
-    """What `accept` calls it."""
-    problem: Problem
-    settled: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spelling:
-    """One spelling of an entity; the same letters under several languages are one."""
-
-    entity: Entity
-    loud: bool
-    """A mention is mailed."""
-    name: Name
-    folded: bytes
-
-
-def plain_warnings(files: Sequence[WatchlistFile]) -> list[Warned]:
-    """What the files alone tell: shared-name, cycle, short-star; in the order of files and lines."""
-    found = [*_shared(files), *_cycles(files), *_short_stars(files)]
-    order = {file.file: number for number, file in enumerate(files)}
-    return sorted(found, key=lambda w: (order[w.problem.file], w.problem.line, w.problem.column))
 
 
 def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime, *, every: bool = True) -> list[Warned]:
@@ -75,7 +41,7 @@ def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime,
     Without `every` the names that nobody wrote are those of entities none of whose other names was written either.
     """
     articles = [stored.article for _, stored in store.candidates(Everything(), Filter(), SAMPLE)]
-    names, since = _Names([s for file in files for s in _spellings(file)]), now - UNSEEN
+    names, since = _Names([s for file in files for s in spellings_of(file)]), now - UNSEEN
     recent = names.counted([a for a in articles if a.when >= since])
     older = names.counted([a for a in articles if a.when < since])
     counts = [sum(pair) for pair in zip(recent, older, strict=True)]
@@ -85,121 +51,10 @@ def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime,
     return found
 
 
-def _warned(slug: str, mark: Mark, accepts: Iterable[Accept], sentence: str, hint: str) -> Warned:
-    problem = Problem(mark.file, mark.line, mark.column, sentence, hint, warning=True)
-    return Warned(slug=slug, problem=problem, settled=any(a.warning == slug for a in accepts))
-
-
-def _spellings(file: WatchlistFile) -> Iterator[_Spelling]:
-    for entity in file.entities:
-        seen: set[bytes] = set()
-        for name in (Name(text=entity.name, lang="en", mark=entity.mark), *entity.names):
-            folded = _folded(name.text)
-            if folded and folded not in seen:
-                seen.add(folded)
-                loud = (entity.level or file.level) != "low"
-                yield _Spelling(entity=entity, loud=loud, name=name, folded=folded)
-
-
-@lru_cache(maxsize=16_384)
-def _folded(text: str) -> bytes:
-    return b" ".join(words(text))
-
-
-# what the files alone tell
-
-
-def _shared(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
-    owners: dict[bytes, list[_Spelling]] = defaultdict(list)
-    for spelling in (s for file in files for s in _spellings(file)):
-        owners[spelling.folded].append(spelling)
-    told: set[tuple[str, str]] = set()
-    for first, *others in owners.values():
-        for other in others:
-            pair = first.entity.id, other.entity.id
-            if pair in told:
-                continue
-            told.add(pair)
-            place = f"{first.name.mark.file}:{first.name.mark.line}"
-            yield _warned(
-                "shared-name",
-                other.name.mark,
-                (*first.entity.accept, *other.entity.accept),
-                f"`{other.name.text}` is a name of `{pair[1]}` and of `{pair[0]}` ({place}), so both are mentioned.",
-                "Move it to `short` of one of them, with the company that tells them apart.",
-            )
-
-
-def _cycles(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
-    """One warning per ring of relations, at the relation that closes it."""
-    entities = {entity.id: entity for file in files for entity in file.entities}
-    done: set[str] = set()
-    for start in entities:
-        path: list[str] = []
-        yield from _rings(start, entities, path, done)
-
-
-def _rings(name: str, entities: dict[str, Entity], path: list[str], done: set[str]) -> Iterator[Warned]:
-    if name in done or name not in entities:
-        return
-    path.append(name)
-    for relation in entities[name].relations:
-        if relation.id in path and relation.id != name:
-            ring = path[path.index(relation.id) :]
-            yield _warned(
-                "cycle",
-                relation.mark,
-                [accept for member in ring for accept in entities[member].accept],
-                f"The relations go in a ring: {' > '.join((*ring, ring[0]))}, so `@{ring[0]}+` means all of them.",
-                "Delete the relation that is not true.",
-            )
-        else:
-            yield from _rings(relation.id, entities, path, done)
-    path.pop()
-    done.add(name)
-
-
-def _short_stars(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
-    for file in files:
-        for term in (t for listed in file.words for t in listed.terms if t.text.endswith("*")):
-            if _stem(term.text) < LEAST_STEM:
-                yield _short_star(term.text, term.mark, ())
-        for rule in file.rules:
-            for node in _nodes(rule):
-                if isinstance(node, ast.Term) and node.star and _stem(node.text) < LEAST_STEM:
-                    yield _short_star(f"{node.text}*", _at(rule, node), rule.accept)
-
-
-def _stem(text: str) -> int:
-    """Letters that folding leaves: hamza, vowel signs and the like are no letters to look for."""
-    return len(b"".join(words(text.removesuffix("*"))))
-
-
-def _short_star(text: str, mark: Mark, accepts: Iterable[Accept]) -> Warned:
-    sentence = f"Of `{text}` fewer than {LEAST_STEM} letters are left to look for, which finds half the dictionary."
-    return _warned("short-star", mark, accepts, sentence, "Write the words out.")
-
-
-def _nodes(rule: Rule) -> list[ast.Node]:
-    """The parts of a rule's query; none of one that cannot be read, which is an error told elsewhere."""
-    try:
-        return list(ast.walk(parse(rule.query, search=False)))
-    except QueryError:
-        return []
-
-
-def _at(rule: Rule, node: ast.Node) -> Mark:
-    mark = rule.query_mark
-    return Mark(file=mark.file, line=mark.line, column=mark.column + node.start)
-
-
-# what the stored articles tell
-
-
 class _Names:
     """All spellings, each a leaf of its own: the number of a spelling is the number of its leaf."""
 
-    def __init__(self, spellings: Sequence[_Spelling]) -> None:
+    def __init__(self, spellings: Sequence[Spelling]) -> None:
         self.spellings = spellings
         self._vocabulary = Vocabulary()
         for number, spelling in enumerate(spellings):
@@ -240,12 +95,12 @@ class _Names:
         return spelled(self._vocabulary.forms[number])
 
 
-def _common(spellings: Sequence[_Spelling], counts: Sequence[int], articles: int) -> Iterator[Warned]:
+def _common(spellings: Sequence[Spelling], counts: Sequence[int], articles: int) -> Iterator[Warned]:
     if articles < LEAST_ARTICLES:
         return
     for spelling, count in zip(spellings, counts, strict=True):
         if spelling.loud and count > COMMON * articles:
-            yield _warned(
+            yield warned(
                 "common",
                 spelling.name.mark,
                 spelling.entity.accept,
@@ -271,7 +126,7 @@ def _unseen(names: _Names, recent: Sequence[int], store: Store, since: datetime,
         if not left or (len(left) < len(rows) and not every):
             continue
         for spelling in (names.spellings[number] for number in _absent(left, names, store, limits, every=every)):
-            yield _warned(
+            yield warned(
                 "unseen",
                 spelling.name.mark,
                 spelling.entity.accept,
@@ -305,7 +160,7 @@ def _dominant(files: Sequence[WatchlistFile], store: Store) -> Iterator[Warned]:
 
 def _dominating(rule: Rule, hits: Sequence[Hit], lists: dict[str, WordList]) -> Iterator[Warned]:
     """Terms without which most hits would be none: the only one of their list, or of their brackets, in the hit."""
-    nodes = _nodes(rule)
+    nodes = nodes_of(rule)
     asked = {node.name for node in nodes if isinstance(node, ast.WordsRef)}
     choices = [node for node in nodes if isinstance(node, ast.Or)]
     causes: Counter[tuple[Mark, str]] = Counter()
@@ -316,7 +171,7 @@ def _dominating(rule: Rule, hits: Sequence[Hit], lists: dict[str, WordList]) -> 
             causes.update(_only_part(rule, choice, hit))
     for (mark, text), count in causes.items():
         if count >= LEAST_HITS and count > DOMINANT * len(hits):
-            yield _warned(
+            yield warned(
                 "dominant",
                 mark,
                 rule.accept,
@@ -334,8 +189,8 @@ def _only_word(listed: WordList, hit: Hit) -> list[tuple[Mark, str]]:
 
 def _term(listed: WordList, letters: str) -> Name | None:
     """The longest term that stands in these letters, affixes left aside."""
-    found = _folded(letters)
-    held = [(len(folded), term) for term in listed.terms if (folded := _folded(term.text)) in found]
+    found = folded_name(letters)
+    held = [(len(folded), term) for term in listed.terms if (folded := folded_name(term.text)) in found]
     return max(held, key=lambda row: row[0])[1] if held else None
 
 
@@ -344,7 +199,7 @@ def _only_part(rule: Rule, choice: ast.Or, hit: Hit) -> list[tuple[Mark, str]]:
     named = {e.name for e in hit.evidence}
     present = [part for part in choice.parts if _written(part) in named]
     single = present[0] if len(present) == 1 else None
-    return [(_at(rule, single), _written(single))] if isinstance(single, ast.Term) else []
+    return [(place_of(rule, single), _written(single))] if isinstance(single, ast.Term) else []
 
 
 def _written(node: ast.Node) -> str:

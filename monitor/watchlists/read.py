@@ -43,6 +43,7 @@ ENTITY_KEYS = (
 RULE_KEYS = ("title", "level", "query", "languages", "sources", "need", "accept")
 EXAMPLE_KEYS = ("say", "title", "lang", "hits", "mentions")
 SHORT_KEYS = ("say", "with", "within", "case", "lang")
+SOURCE_KEYS = ("seed", "line", "quote")
 
 MAX_NAME = 200
 QUOTED_WORDS = 15
@@ -209,13 +210,21 @@ def _relations(reader: Reader, entity: str, fields: dict[str, Node]) -> tuple[Re
 def _source(reader: Reader, node: Node | None) -> Source | None:
     if node is None:
         return None
-    fields = reader.fields(node, "`source`", ("seed", "line", "quote"))
+    fields = reader.fields(node, "`source`", SOURCE_KEYS)
     quote = reader.text(fields.get("quote"), "`quote`")
     if len(quote.split()) > QUOTED_WORDS:
         place = fields.get("quote", node)
         reader.complain(place, f"The quote has {len(quote.split())} words.", f"Keep at most {QUOTED_WORDS} of them.")
     line = reader.number(fields.get("line"), "`line`", 0, 1, 10_000_000)
-    return Source(seed=reader.text(fields.get("seed"), "`seed`"), line=line, quote=quote)
+    at = {key: _mark(reader, fields.get(key, node)) for key in SOURCE_KEYS}
+    return Source(
+        seed=reader.text(fields.get("seed"), "`seed`"),
+        line=line,
+        quote=quote,
+        seed_mark=at["seed"],
+        line_mark=at["line"],
+        quote_mark=at["quote"],
+    )
 
 
 def _accept(reader: Reader, node: Node | None) -> tuple[Accept, ...]:

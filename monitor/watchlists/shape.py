@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monitor.errors import Problem
 from monitor.model import Desk, Feed, Level
@@ -36,7 +36,19 @@ RELATIONS = ("part_of", "leads", "located_in", "hosts", "party_to")
 """From an entity to the ids of others; `@anbar+` walks them backwards."""
 
 
-WARNINGS = ("common", "unseen", "dominant", "short-star", "shared-name", "cycle")
+WARNINGS = (
+    "common",
+    "unseen",
+    "dominant",
+    "short-star",
+    "shared-name",
+    "cycle",
+    "common-word",
+    "unproved",
+    "idle-mask",
+    "shared-need",
+    "shared-catalogue",
+)
 """The closed list of what `monitor check` warns of, as `accept` names it."""
 
 
@@ -97,6 +109,9 @@ class Source:
     seed: str = ""
     line: int = 0
     quote: str = ""
+    seed_mark: Mark | None = field(default=None, compare=False)
+    line_mark: Mark | None = field(default=None, compare=False)
+    quote_mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
