@@ -62,7 +62,8 @@ class Matcher:
         self._witness = Witness(vocabulary)
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
-        self._gates = [ev.gate(watch.query) for watch in self.rules]
+        self._queries = [ev.joined(watch.query) for watch in self.rules]
+        self._gates = [ev.gate(query) for query in self._queries]
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -125,7 +126,7 @@ class Matcher:
             watch = self.rules[number]
             if not (self._gates[number](present) and allowed(watch.rule, view.text.article)):
                 continue
-            spans = ev.evaluate(watch.query, view)
+            spans = ev.evaluate(self._queries[number], view)
             if spans is not None:
                 atoms = sorted({atom for _, _, found in spans for atom in found})
                 hits.append(self._hit(view, watch.file, watch.rule.level, atoms, rule=watch.rule.id))

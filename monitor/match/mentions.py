@@ -59,8 +59,7 @@ def resolve(
         entity, company = shorts[short]
         company_at = [p for leaf in company.leaves & places.keys() for p in places[leaf]]
         company_at += [p for other in company.entities & full.keys() for p in full[other]]
-        company_at += [p for friend in company.friends for p in friends(friend)]
-        spans = _accompanied(places[short], company_at, company.within, word) if company_at else []
+        spans = _accompanied(places[short], company_at, company, friends, word)
         spans = _unmasked(watched[entity], spans, places)
         if spans:
             found[entity] = found.get(entity, []) + spans
@@ -81,13 +80,18 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
 
 
 def _accompanied(
-    spans: list[Place], company: list[Place], within: int | None, word: Callable[[int], int]
+    spans: list[Place],
+    known: list[Place],
+    company: Company,
+    friends: Callable[[int], list[Place]],
+    word: Callable[[int], int],
 ) -> list[Place]:
-    """Those spans that have company which is not made of their own letters."""
-    if within is None:
-        return [(start, end) for start, end in spans if any(b <= start or end <= a for a, b in company)]
-    reach = within + 1
-    numbered = [(a, b, word(a), word(b - 1)) for a, b in company]
+    """Those spans that have company which is not made of their own letters; `known` is that which is no friend."""
+    if company.within is None:
+        return _somewhere(spans, known, company, friends)
+    known += [p for friend in company.friends for p in friends(friend)]
+    reach = company.within + 1
+    numbered = [(a, b, word(a), word(b - 1)) for a, b in known]
     kept = []
     for start, end in spans:
         first, last = word(start), word(end - 1)
@@ -96,6 +100,19 @@ def _accompanied(
         ):
             kept.append((start, end))
     return kept
+
+
+def _somewhere(
+    spans: list[Place], known: list[Place], company: Company, friends: Callable[[int], list[Place]]
+) -> list[Place]:
+    """Those spans that have company anywhere: friends are looked for only until each span has some."""
+    lonely, more = spans, iter(company.friends)
+    while True:
+        lonely = [(start, end) for start, end in lonely if not any(b <= start or end <= a for a, b in known)]
+        friend = next(more, None) if lonely else None
+        if friend is None:
+            return [place for place in spans if place not in lonely]
+        known = friends(friend)
 
 
 def _hulls(spans: list[Place]) -> list[Place]:

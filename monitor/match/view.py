@@ -60,20 +60,22 @@ class ArticleView:
         key = (leaves, scope)
         if key not in self._spans:
             first, last = self._range(scope)
-            found: list[Span] = []
-            for leaf in leaves:
-                for start, end in self._places(leaf):
-                    if first <= start and end <= last:
-                        found.append((start, end, ((start, end, leaf),)))
+            standing = self._standing
+            found: list[Span] = [
+                (start, end, ((start, end, leaf),))
+                for leaf in standing.keys() & leaves
+                for start, end in standing[leaf]
+                if first <= start and end <= last
+            ]
             found.sort()
             self._spans[key] = found
         return self._spans[key]
 
-    def _places(self, leaf: int) -> Sequence[tuple[int, int]]:
-        """Of an entity only what company and masks have left: it may be nothing where letters stand."""
-        if leaf in self._entities:
-            return self.found[leaf].places if leaf in self.found else ()
-        return self.places.get(leaf, ())
+    @cached_property
+    def _standing(self) -> dict[int, Sequence[tuple[int, int]]]:
+        """Places by leaf. Of an entity only what company and masks have left: it may be nothing where letters stand."""
+        words = {leaf: places for leaf, places in self.places.items() if leaf not in self._entities}
+        return {**words, **{leaf: found.places for leaf, found in self.found.items()}}
 
     def _range(self, scope: Scope) -> tuple[int, int]:
         before, middle, after = self.text.bounds

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from monitor.query import ast
@@ -166,23 +166,76 @@ def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
 
 def gate(node: Bound) -> Gate:
     """Asks whether the leaves that occur can make the query true: a fraction of the cost of evaluating it."""
+    sets, gates = _conditions(node)
+
+    def opens(present: AbstractSet[int]) -> bool:
+        for leaves in sets:
+            if leaves.isdisjoint(present):
+                return False
+        return all(inner(present) for inner in gates) if gates else True
+
+    return opens
+
+
+def _conditions(node: Bound) -> tuple[list[frozenset[int]], list[Gate]]:
+    """What must hold, all of it: of each set of leaves one occurs, each gate opens."""
     match node:
         case Leaves(leaves=leaves):
-            wanted = frozenset(leaves)
-            return lambda present: not wanted.isdisjoint(present)
+            return [frozenset(leaves)], []
         case All(parts=parts):
-            every = [gate(part) for part in parts if not isinstance(part, Never | Limited)]
-            return lambda present: all(opens(present) for opens in every)
+            return _together([_conditions(part) for part in parts])
         case Some(parts=parts):
-            some = [gate(part) for part in parts]
-            return lambda present: any(opens(present) for opens in some)
+            return _either([_conditions(part) for part in parts])
         case Pair(left=left, right=right, negated=False):
-            first, second = gate(left), gate(right)
-            return lambda present: first(present) and second(present)
+            return _together([_conditions(left), _conditions(right)])
         case Pair(left=part) | Count(part=part) | Inside(part=part):
-            return gate(part)
+            return _conditions(part)
         case Never() | Limited():
-            return lambda _: True
+            return [], []
+
+
+def _together(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:
+    return [s for sets, _ in parts for s in sets], [g for _, gates in parts for g in gates]
+
+
+def _either(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:
+    """Alternatives; those that are a single set of leaves become one set."""
+    if any(not sets and not gates for sets, gates in parts):
+        return [], []
+    simple = frozenset[int]().union(*(sets[0] for sets, gates in parts if len(sets) == 1 and not gates))
+    others = [(sets, gates) for sets, gates in parts if len(sets) != 1 or gates]
+    if not others:
+        return [simple], []
+
+    def opens(present: AbstractSet[int]) -> bool:
+        if not simple.isdisjoint(present):
+            return True
+        return any(
+            not any(map(present.isdisjoint, sets)) and all(inner(present) for inner in gates) for sets, gates in others
+        )
+
+    return [], [opens]
+
+
+def joined(node: Bound) -> Bound:
+    """The same query with the leaves of an OR as one set: most of what a rule names are such alternatives."""
+    match node:
+        case Some(parts=parts):
+            inner = [joined(part) for part in parts]
+            sets = [part for part in inner if isinstance(part, Leaves)]
+            if len(sets) < 2:
+                return replace(node, parts=tuple(inner))
+            together = Leaves(tuple(dict.fromkeys(n for part in sets for n in part.leaves)), node.place)
+            others = [part for part in inner if not isinstance(part, Leaves)]
+            return replace(node, parts=(together, *others)) if others else together
+        case All(parts=parts):
+            return replace(node, parts=tuple(joined(part) for part in parts))
+        case Pair(left=left, right=right):
+            return replace(node, left=joined(left), right=joined(right))
+        case Never(part=part) | Count(part=part) | Inside(part=part):
+            return replace(node, part=joined(part))
+        case _:
+            return node
 
 
 def merged(lists: list[list[Span]]) -> list[Span]:
