@@ -460,7 +460,7 @@ def test_latin_names_by_ear_in_arabic_letters() -> None:
 
 
 def test_the_letter_behind_an_apostrophe_is_an_ending() -> None:
-    """ "Libya'nın" names Libya, though its letters are those of "Libyan" with an ending."""
+    """In Turkish "Libya'nın" names Libya, though its letters are those of "Libyan" with an ending."""
     matcher = compiled(
         "entities:\n  libya: {kind: state, name: Libya, names: {en: [Libyan], tr: [Libya]}, from: test}\n"
     )
@@ -468,6 +468,6 @@ def test_the_letter_behind_an_apostrophe_is_an_ending() -> None:
 
 
 def test_the_last_point_belongs_to_the_letters() -> None:
-    """ "U.S." is shown with all its points."""
+    """The letters of "U.S." are shown with all their points."""
     matcher = compiled("entities:\n  us: {kind: state, name: United States, names: {en: [US]}, from: test}\n")
     assert named(matcher, "The U.S. said. In the U.S.") == [("us", "U.S."), ("us", "U.S.")]
