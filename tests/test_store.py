@@ -758,6 +758,25 @@ for i in range(int(sys.argv[2]), 10**6):
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted as Linux tells them")
+def test_ended_threads_leave_no_file_open(tmp_path: Path) -> None:
+    """A watch that polls for weeks, each time in threads of its own, keeps no file open for those that have ended."""
+    store = SqliteStore(tmp_path / "m.db", create=True)
+
+    def opened() -> int:
+        return sum(
+            str(tmp_path) in str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()
+        )
+
+    before = opened()
+    for _ in range(20):
+        thread = threading.Thread(target=store.meta, args=["anything"])
+        thread.start()
+        thread.join()
+    assert opened() <= before + 2  # SQLite keeps one for the next connection
+    store.close()
+
+
 def test_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """After kill -9 in the middle of saves all that was acknowledged is there, nothing is there in part."""
     path = tmp_path / "m.db"

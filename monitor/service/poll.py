@@ -10,6 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -121,6 +122,8 @@ class Polling:
         states = {state.feed: state for _, state in due}
         writing: asyncio.Task[None] | None = None
         lane = Lane(self.pages)
+        # one thread for all groups: each that writes has a connection, whose cache takes 16 MB, and a heap of its own
+        hand = ThreadPoolExecutor(1, thread_name_prefix="writing")
         try:
             fetched = _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due]))
             async for waiting in _poison_last(fetched, {s.feed for _, s in due if s.error_kind == "poison"}):
@@ -130,15 +133,18 @@ class Polling:
                 faults.point("poll.parsed")
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
+                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due), hand))
             async for answers, outcomes in lane.rest():
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due)))
+                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due), hand))
         finally:
             lane.close()
-            if writing:
-                await writing
+            try:
+                if writing:
+                    await writing
+            finally:
+                hand.shutdown()
 
     def _parsed(self, answers: Sequence[Answer]) -> list[Read | Failed]:
         """What the children make of the bodies among the answers, in order."""
@@ -157,9 +163,10 @@ class Polling:
         report: Report,
         progress: Progress | None,
         every: int,
+        hand: Executor,
     ) -> None:
         with uncollected():
-            await asyncio.to_thread(self._take, answers, outcomes, report)
+            await asyncio.get_running_loop().run_in_executor(hand, self._take, answers, outcomes, report)
         if progress:
             progress(report.fetched + report.unchanged + report.failed, every)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,21 @@ def require(path: Path, *, create: bool) -> None:
         raise StoreError(f"{path}: {state}: keep it aside and use `monitor restore FILE`.")
 
 
+class _Held:
+    """A connection, closed as soon as the thread has ended that it belongs to.
+
+    Left to itself it would wait for the garbage collector: a connection and its cache of statements hold each other.
+    """
+
+    __slots__ = ("__weakref__", "connection")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Connections:
     """The connections of one file, each used by the thread that asked for it first."""
 
@@ -66,7 +82,8 @@ class Connections:
         self.path = path
         self._read_only = read_only
         self._own = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        # weak: every poll has threads of its own, and a watch that runs for weeks would keep two files open for each
+        self._all: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._guard = threading.Lock()
         # SQLite's waiting is not fair: with 8 writers single waits reached 5 s, a lock queues those of one process
         self._writing = threading.Lock()
@@ -74,27 +91,27 @@ class Connections:
 
     def get(self) -> sqlite3.Connection:
         """The connection of this thread."""
-        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if connection is None:
+        held: _Held | None = getattr(self._own, "held", None)
+        if held is None:
             if self._closed:
                 raise StoreError(f"{self.path}: the store was closed already: open it again.")
-            connection = self._open()
-            self._own.connection = connection
-        return connection
+            held = self._own.held = self._open()
+        return held.connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> _Held:
         # check_same_thread is off for close() alone: every other use goes through get()
         connection = sqlite3.connect(
             f"{self.path.resolve().as_uri()}?mode=ro" if self._read_only else self.path,
             uri=self._read_only, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False,
             cached_statements=256,
         )  # fmt: skip
+        held = _Held(connection)
         with self._guard:
-            self._all.append(connection)
+            self._all.add(held)
         writing = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "journal_size_limit = 67108864")
         for pragma in (*(() if self._read_only else writing), "cache_size = -16384", "temp_store = MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
-        return connection
+        return held
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -137,7 +154,7 @@ class Connections:
         """Close the connections of all threads; none of them may be at work."""
         with self._guard:
             self._closed = True
-            for connection in self._all:
-                connection.close()
+            for held in list(self._all):
+                held.connection.close()
             self._all.clear()
         self._own = threading.local()
