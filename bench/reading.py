@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,8 @@ def _offer(
 
 
 def _row(kind: str, made: tuple[Any, ...]) -> Drawn:
-    rows_of = {"mentions": mention_row, "hits": hit_row, "silent": silent_row}
-    row: Drawn = rows_of[kind](*made)
-    return row
+    rows_of: dict[str, Callable[..., Drawn]] = {"mentions": mention_row, "hits": hit_row, "silent": silent_row}
+    return rows_of[kind](*made)
 
 
 def main() -> None:

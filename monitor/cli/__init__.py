@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -58,6 +59,11 @@ class Commands(click.Group):
         return command
 
 
+_OBJECTS = 50_000
+"""New objects before the garbage collector looks for cycles: a command that reads the watchlists makes many that stay,
+and would look through them again and again."""
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
@@ -76,6 +82,7 @@ def cli(ctx: click.Context, config: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the codes of errors.py: a person's input never meets a traceback."""
+    gc.set_threshold(_OBJECTS)
     try:
         code: Any = cli.main(args=arguments, prog_name="monitor", standalone_mode=False)
     except QueryError as error:

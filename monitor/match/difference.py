@@ -219,17 +219,21 @@ def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collectio
 
 def fired(matcher: Matcher, articles: Sequence[Article], rules: Collection[Key], *, named: bool) -> list[set[Key]]:
     """Per article which of these rules hit it and, if `named`, which entities are mentioned: hits without evidence."""
-    asked = [(key, w) for w in matcher.rules if (key := (w.file.id, w.rule.id, None)) in rules]
+    watches = [(key, w) for w in matcher.rules if (key := (w.file.id, w.rule.id, None)) in rules]
+    asked = [(key, watch, ev.gate(watch.query)) for key, watch in watches]
     owners = {leaf: (file.id, None, entity.id) for leaf, (file, entity) in matcher.owners.items()} if named else {}
     if not asked and not named:
         return [set() for _ in articles]
     found: list[set[Key]] = []
     for first in range(0, len(articles), BATCH):
         for view in matcher.views(articles[first : first + BATCH]):
+            present = view.places.keys() | view.found.keys()
             keys: set[Key] = {
                 key
-                for key, watch in asked
-                if allowed(watch.rule, view.text.article) and ev.evaluate(watch.query, view) is not None
+                for key, watch, gate in asked
+                if gate(present)
+                and allowed(watch.rule, view.text.article)
+                and ev.evaluate(watch.query, view) is not None
             }
             if named:
                 keys.update(owners[n] for n, f in view.found.items() if len(f.nested) < len(f.places))

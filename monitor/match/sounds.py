@@ -181,12 +181,14 @@ def _patterns(bare: Sequence[bytes], *, joined: bool) -> set[bytes]:
     if len(bare) <= 3:
         between += [b"l ", b"l", b""] if joined else [b"l "]
     first, *others = [_heard(_stem(t)) for t in bare]
-    found = {b" " + first, b" l" + first}
+    found = {b" " + first, by_sound.undoubled(b" l" + first)}
     for part in others:
         # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
         joints = (*between, b" " + part[:1] + b" ")
-        found = {start + joint + part for start in found for joint in joints}
-    return {by_sound.undoubled(pattern) for pattern in found}
+        tails = [by_sound.undoubled(joint + part) for joint in joints]
+        # each side has no sound twice in a row, so that only where they meet one can fall
+        found = {start + tail[start[-1:] == tail[:1] :] for start in found for tail in tails}
+    return found
 
 
 def agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:

@@ -22,8 +22,9 @@ from monitor.query import evaluate as ev
 from monitor.query.parse import parse
 from monitor.service.edit import InForce
 
-_FIRST, _MOST = 100, 4_000
-"""Candidates read at once: few at first, for the newest hits are usually among them, more as long as none are found."""
+_LEAST, _MOST = 25, 4_000
+"""Candidates read at once: hardly more than are wanted at first, for nearly all hit where names are asked for, then as
+many as the hits among those read so far let expect. Reading one, with all its hits, takes longer than matching it."""
 
 _COLUMNS: dict[str, Column] = {"source": "feed", "watchlist": "watchlist", "rule": "rule"}
 _ELSE = {
@@ -93,7 +94,7 @@ class Search:
         matcher, bound = compile_query(node, query, self.force.files, self.force.feeds)
         candidates = plan(bound, matcher, self.force.rev)
         witness = Witness(matcher.vocabulary)
-        found, size = 0, max(_FIRST, 2 * limit)
+        found, read, size = 0, 0, max(_LEAST, limit + limit // 4)
         while True:
             rows = self.store.candidates(candidates, replace(limits, before=before), size)
             views = matcher.views([s.article for _, s in rows], [s for _, s in rows])
@@ -108,7 +109,9 @@ class Search:
                     return
             if len(rows) < size:
                 return
-            before, size = rows[-1][0], min(size * 4, _MOST)
+            read += len(rows)
+            expected = (limit - found) * read * 5 // (found * 4) if found else _MOST
+            before, size = rows[-1][0], max(_LEAST, min(expected, size * 4, _MOST))
 
     def _known(self, node: ast.Node, query: str) -> None:
         """Refuse a name that no file defines and no stored article bears: an empty answer would look like silence."""
