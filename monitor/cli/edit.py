@@ -12,6 +12,7 @@ import click
 from monitor.cli.show import json_option, line, say
 from monitor.config import load_config
 from monitor.errors import ConfigError, Problem, StoreError, TemporaryError
+from monitor.match.collector import uncollected
 from monitor.model import LANGUAGES
 from monitor.service.edit import check, vanished
 from monitor.service.lint import plain_warnings, wrong_quotes
@@ -32,6 +33,7 @@ _OPEN, _BAD = 1, 3
 @click.option("--strict", is_flag=True, help="Exit code 1 when a warning is not settled.")
 @json_option
 @click.pass_obj
+@uncollected()
 def check_command(
     config: Path, folder: Path | None, *, every: bool, seeds: Path | None, strict: bool, as_json: bool
 ) -> None:

@@ -321,4 +321,18 @@ def check(folder: Path) -> tuple[Loaded, list[Problem]]:
     if unread:
         return loaded, [p for p in loaded.problems if p.file in unread or p.warning]
     compiled = compile_watchlists(loaded.files, loaded.feeds)
-    return loaded, [*loaded.problems, *compiled.problems]
+    blameless = _waiting(loaded.files, compiled.problems)
+    return loaded, [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
+
+
+def _waiting(files: Sequence[WatchlistFile], problems: Sequence[Problem]) -> set[tuple[str, int, int]]:
+    """Places of the examples that ask for a rule whose query cannot be read: one mistake is told once."""
+    places = {(p.file, p.line) for p in problems}
+    marks = [
+        example.mark
+        for file in files
+        if (broken := {r.id for r in file.rules if (file.file, r.query_mark.line) in places})
+        for example in file.examples
+        if broken.intersection(example.hits)
+    ]
+    return {(mark.file, mark.line, mark.column) for mark in marks}

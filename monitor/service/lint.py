@@ -53,9 +53,10 @@ class Spelling:
 
 def plain_warnings(files: Sequence[WatchlistFile]) -> list[Warned]:
     """What the files alone tell, in the order of files and lines."""
+    spelt = [spelling for file in files for spelling in spellings_of(file)]
     found = [
-        *_shared(files),
-        *_common_words(files),
+        *_shared(spelt),
+        *_common_words(spelt),
         *_cycles(files),
         *_short_stars(files),
         *_idle_masks(files),
@@ -90,9 +91,9 @@ def folded_name(text: str) -> bytes:
     return b" ".join(words(text))
 
 
-def _shared(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+def _shared(spelt: Iterable[Spelling]) -> Iterator[Warned]:
     owners: dict[bytes, list[Spelling]] = defaultdict(list)
-    for spelling in (s for file in files for s in spellings_of(file)):
+    for spelling in spelt:
         owners[spelling.folded].append(spelling)
     told: set[tuple[str, str]] = set()
     for first, *others in owners.values():
@@ -175,9 +176,9 @@ def place_of(rule: Rule, node: ast.Node) -> Mark:
     return Mark(file=mark.file, line=mark.line, column=mark.column + node.start)
 
 
-def _common_words(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+def _common_words(spelt: Iterable[Spelling]) -> Iterator[Warned]:
     """Names that are any day's words; an abbreviation is none, because its capitals tell it apart."""
-    for spelling in (s for file in files for s in spellings_of(file)):
+    for spelling in spelt:
         if is_common(spelling.folded.split()) and not abbreviated(spelling.name.text):
             yield warned(
                 "common-word",
