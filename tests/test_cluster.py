@@ -8,7 +8,7 @@ from engine import article
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.cluster import SAME_TEXT, SIGNATURE, overlap, signature, stories
+from monitor.cluster import SAME_TEXT, SIGNATURE, overlap, signature, signatures, stories
 from monitor.model import Article
 
 REPORT = (
@@ -83,3 +83,12 @@ def test_overlap_is_a_share(words: list[str], data: st.DataObject) -> None:
     b = signature("", " ".join(data.draw(st.permutations(words))))
     assert 0.0 <= overlap(a, b) == overlap(b, a) <= 1.0
     assert overlap(a, a) == (1.0 if a else 0.0)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.text(max_size=20), st.text(max_size=80) | st.sampled_from((REPORT, OTHER, ""))), max_size=60)
+)
+def test_many_signatures_at_once(pairs: list[tuple[str, str]]) -> None:
+    """An article has the same signature alone and among others."""
+    assert signatures(pairs) == [signature(title, text) for title, text in pairs]

@@ -91,3 +91,20 @@ def test_nothing_invisible_is_left(markup: str) -> None:
     assert all(line == line.strip(" ") for line in text.split("\n"))
     assert "\n" not in one_line(markup)
     text.encode("utf-8")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from((
+            "<p>", "</p>", "<P class='a'>", '<a href="x?a&amp;b">', "</a>", "<b>", "</em>", "<br/>", "<li>",
+            "<h1>", "<img src=\"x\" alt='y z'/>", "<i a b>", "</span\n>", "</strong>", "<hr>", "word", " ", "\n", ">",
+            "\u200c", "\u0627", "\t", "'", '"',
+        ))
+        | st.text(st.characters(exclude_characters="<&"), max_size=3),
+        max_size=14,
+    ).map("".join)
+)  # fmt: skip
+def test_simple_tags_read_as_by_the_html_parser(markup: str) -> None:
+    """A text with simple tags alone is the same whether the tags are cut out or an HTML parser reads it."""
+    assert plain_text(markup) == plain_text(f"{markup}<x></x>")
