@@ -16,13 +16,16 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner, Result
 
+from monitor.cli import cli
 from monitor.cli.edit import check_command
 from monitor.errors import ConfigError
 from monitor.text import words
 from monitor.text.common import is_common
+from monitor.watchlists import WARNINGS
 
 SHIPPED = Path(__file__).parents[1] / "watchlists"
 SEEDS = SHIPPED.parents[1] / "shared" / "seeds"
+PAGE = (SHIPPED.parent / "docs" / "watchlists.md").read_text("utf-8")
 PLACE = "¦"
 
 
@@ -278,3 +281,72 @@ def test_one_mistake_in_a_query_is_told_once(tmp_path: Path) -> None:
     )
     lines = guarded(tmp_path, text=text).stdout.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["lists/one.yaml:4:25", "lists/one.yaml:8:5"]
+
+
+DAMS = """watchlist: dams
+title: Dams
+entities:
+  mosul-dam:
+    kind: facility
+    name: Mosul Dam
+"""
+RULE = DAMS + "words: {damage: {en: [leak]}}\nrules:\n  r:\n    title: R\n    query: '@mosul-dam %s'\n"
+SLIPS = (
+    (DAMS.replace("    kind", "\tkind"), "A tab stands in the indentation."),
+    (DAMS.replace("    ", "  "), "`kind` stands as far left as the id of its entity."),
+    (DAMS.replace("title: Dams", "title: Dams: and water"), "A colon stands where none may be."),
+    (DAMS + "    names:\n      en: [Saddam Dam]\n      tr [Musul Barajı]\n", "A key stands here without its colon."),
+    (DAMS + "    names:\n      en: [Saddam Dam\n", "A list opened with `[` is not closed."),
+    (DAMS + "    names:\n      en: Saddam Dam\n", "`en` must be a list."),
+    (DAMS + "    short:\n      - {say: dam, with: [@mosul]}\n", "A value may not start with `@`."),
+    (DAMS.replace("mosul-dam:", "Mosul Dam:"), "`Mosul Dam` is no id of an entity."),
+    (DAMS + "    nmaes: {en: [Saddam Dam]}\n", "Unknown key `nmaes`."),
+    (DAMS.replace("mosul-dam:", "pkk:"), "The entity `pkk` is defined twice"),
+    (RULE % "#crack", "There is no word list `#crack`."),
+    (RULE % "#damage OR leak", "AND (also unwritten) stands beside OR"),
+    (DAMS + "examples:\n  - {say: Mosul Dam Lake, hits: []}\n", "and should not: add a mask, company, or `mentions:`."),
+)
+"""What everybody writes once, and what the page for desk officers says about it."""
+
+
+@pytest.mark.parametrize(("text", "message"), SLIPS)
+def test_what_a_beginner_writes_is_answered_as_the_page_says(tmp_path: Path, text: str, message: str) -> None:
+    """Each mistake of the page's table is answered with the message of the table."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "groups.yaml").write_text(
+        "watchlist: groups\ntitle: Groups\nentities:\n  pkk: {kind: party, name: Kongra Gel}\n", "utf-8"
+    )
+    answer = guarded(tmp_path, text=text)
+    assert answer.exit_code == 3
+    assert message in answer.stdout
+    assert f"| {message} |" in PAGE
+
+
+def test_every_warning_is_on_the_page() -> None:
+    """Whatever `accept` may name is explained to desk officers."""
+    assert [slug for slug in WARNINGS if f"`{slug}`" not in PAGE] == []
+
+
+def called(config: Path, *arguments: str) -> Result:
+    """A command in a workspace."""
+    return CliRunner().invoke(cli, ["--config", str(config), *arguments])
+
+
+def test_the_steps_of_the_page_work_in_a_fresh_workspace(tmp_path: Path) -> None:
+    """Lay out a workspace, add a spelling to a shipped file and a file with a rule: checked, explained and tried."""
+    assert CliRunner().invoke(cli, ["init", str(tmp_path / "practice")]).exit_code == 0
+    config, folder = tmp_path / "practice" / "monitor.yaml", tmp_path / "practice" / "watchlists"
+    towns = (folder / "towns.yaml").read_text("utf-8")
+    spelt, times = re.subn(r"(  bashiqa:\n(?:    .*\n)*?      en: \[)", r"\1Bashikka Town, ", towns)
+    assert times == 1
+    (folder / "towns.yaml").write_text(spelt, "utf-8")
+    (snippet,) = (s for s in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "\nrules:" in s)
+    (folder / "dams.yaml").write_text(snippet, "utf-8")
+
+    checked = called(config, "check")
+    assert (checked.exit_code, checked.stdout) == (0, "")
+    explained = called(config, "explain", "New cracks were found in Mosul Dam, far from Bashikka Town.").stdout
+    assert "dams/dam-danger" in explained
+    assert "bashiqa" in explained
+    (tmp_path / "dams.yaml").write_text(snippet.replace("level: flash", "level: high"), "utf-8")
+    assert called(config, "try", str(tmp_path / "dams.yaml")).exit_code == 0

@@ -43,8 +43,8 @@ def check_command(
     with the analyses in --seeds, or in a folder `seeds` beside that of the watchlists.
     """
     problems, place = _configured(config, folder)
-    loaded, found = check(place)
     analyses = _analyses(seeds, place, config)
+    loaded, found = check(place)
     found += [*_vanished(config, place, loaded), *(wrong_quotes(loaded.files, analyses) if analyses else [])]
     told = _warned(config, loaded, every=every)
     open_ = [w for w in told if not w.settled]

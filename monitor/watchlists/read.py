@@ -95,7 +95,7 @@ def _entities(reader: Reader, node: Node | None) -> tuple[Entity, ...]:
 
 def _entity(reader: Reader, key: Text, node: Node) -> Entity:
     entity = slug(reader, key, "id of an entity")
-    fields = reader.fields(node, f"The entity `{entity[:60]}`", ENTITY_KEYS, ("kind", "name"))
+    fields = _entity_fields(reader, key, node)
     return Entity(
         id=entity,
         kind=reader.choice(fields.get("kind"), "kind of entity", KINDS),
@@ -113,6 +113,18 @@ def _entity(reader: Reader, key: Text, node: Node) -> Entity:
         note=reader.text(fields.get("note"), "`note`"),
         accept=_accept(reader, fields.get("accept")),
     )
+
+
+def _entity_fields(reader: Reader, key: Text, node: Node) -> dict[str, Node]:
+    """The keys of an entity; lines that were not indented below its id are told as what they are."""
+    if isinstance(node, Text) and key.value in ENTITY_KEYS:
+        reader.complain(key, f"`{key.value}` stands as far left as the id of its entity.", "Indent it by two spaces.")
+        return {}
+    if isinstance(node, Text) and not node.value:
+        hint = "Write `kind:` and `name:` below it, two spaces further to the right."
+        reader.complain(key, f"The entity `{key.value[:60]}` is empty.", hint)
+        return {}
+    return reader.fields(node, f"The entity `{key.value[:60]}`", ENTITY_KEYS, ("kind", "name"))
 
 
 def _expression(reader: Reader, node: Node | None, what: str, *, stars: bool = False) -> str:
