@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import signal
-import sqlite3
 import sys
 import tempfile
 from dataclasses import asdict
@@ -27,7 +26,7 @@ import monitor.service.read
 import monitor.store.connection
 from monitor import faults
 from monitor.cli import main
-from monitor.store.connection import Connections
+from monitor.store.connection import Connections, _Held
 
 
 def arrange(job: Job) -> None:
@@ -52,10 +51,10 @@ def narrow(pages: int) -> None:
     """Let no database grow beyond this many pages."""
     opened = Connections._open
 
-    def narrowed(self: Connections) -> sqlite3.Connection:
-        connection = opened(self)
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-        return connection
+    def narrowed(self: Connections) -> _Held:
+        held = opened(self)
+        held.connection.execute(f"PRAGMA max_page_count = {pages}")
+        return held
 
     Connections._open = narrowed  # type: ignore[method-assign]
 
