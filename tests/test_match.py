@@ -471,3 +471,16 @@ def test_the_last_point_belongs_to_the_letters() -> None:
     """The letters of "U.S." are shown with all their points."""
     matcher = compiled("entities:\n  us: {kind: state, name: United States, names: {en: [US]}, from: test}\n")
     assert named(matcher, "The U.S. said. In the U.S.") == [("us", "U.S."), ("us", "U.S.")]
+
+
+def test_friends_that_fold_alike_stay_apart() -> None:
+    """ "üs" keeps company as the base, though "US" has its folded letters."""
+    lines = (
+        "entities:\n"
+        "  bashiqa: {kind: base, name: Bashiqa base, short: [{say: Başika, with: [üs]}], from: test}\n"
+        "  other: {kind: base, name: Other base, short: [{say: Zilkan, with: [US]}], from: test}\n"
+    )
+    for order in (lines, "entities:\n" + "\n".join(reversed(lines.splitlines()[1:])) + "\n"):
+        matcher = compiled(order)
+        assert named(matcher, "Başika and the US") == []
+        assert [e for e, _ in named(matcher, "Başika üs", "tr")] == ["bashiqa"]

@@ -63,6 +63,7 @@ class Matcher:
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
         self._queries = [ev.joined(watch.query) for watch in self.rules]
+        self._telling = frozenset(range(len(vocabulary.leaves))) if self._always else self._leaves_that_tell()
         self._gates = [ev.gate(query) for query in self._queries]
 
     @cached_property
@@ -76,7 +77,9 @@ class Matcher:
         for first in range(0, len(articles), BATCH):
             with uncollected():
                 found.extend(
-                    self._matched(text, places) if places else Matched(article=text.article.id, lang=text.article.lang)
+                    Matched(article=text.article.id, lang=text.article.lang)
+                    if self._telling.isdisjoint(places)
+                    else self._matched(text, places)
                     for text, places in self._scanner.scan(articles[first : first + BATCH])
                 )
         return found
@@ -153,6 +156,10 @@ class Matcher:
             level=level,
             evidence=self._witness.evidence(view, atoms),
         )
+
+    def _leaves_that_tell(self) -> frozenset[int]:
+        """Where none of these stands, there is no mention and no hit: words alone need not be looked at."""
+        return frozenset(self.watched.keys() | self._shorts.keys() | self._fired_by.keys())
 
     def _triggers(self) -> tuple[dict[int, list[int]], list[int]]:
         """Leaf -> rules that can only fire where it occurs; and the rules that nothing narrows."""

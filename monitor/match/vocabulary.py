@@ -161,8 +161,9 @@ class Vocabulary:
 
     def friend(self, text: str, *, star: bool) -> int:
         """The leaf of a word or phrase that keeps short names company; Iran, İran and Îran are one."""
-        folded = b" ".join(self.words(text))
-        leaf = self.leaf("friend", f"{text if UNKNOWN in folded else shown(folded)}{'*' if star else ''}")
+        folded = self.words(text)
+        apart = UNKNOWN in b"".join(folded) or (len(folded) == 1 and marks(text, folded[0]))
+        leaf = self.leaf("friend", f"{text if apart else shown(b' '.join(folded))}{'*' if star else ''}")
         if leaf not in self.friends:
             use = Use(leaf=leaf, star=star)
             self.friends[leaf] = [(form.pattern, form.use) for form in self._forms(text, use, joined=not star)]

@@ -34,7 +34,9 @@ _DROPPED = frozenset(
 )
 _BREAK = re.compile("[-\u2010\u00ad]\n+")
 """What parts a word at the end of a line: "Sin-", "jar"."""
-_BREAKS = ("-\n", "\u2010\n", "\u00ad\n")
+_LINE_END = ord("\n")
+_PARTING = np.zeros(65_536, dtype=bool)
+_PARTING[[ord(sign) for sign in "-\u2010\u00ad"]] = True
 _NO_LATIN = LOOKALIKES + b"0123456789"
 _ONE_SCRIPT = LATIN + _NO_LATIN
 _BESIDE_BREAK = 100
@@ -67,7 +69,8 @@ class FoldedBatch:
 
     def __init__(self, texts: Sequence[str]) -> None:
         joined = _joined(texts)
-        codes = TABLE[_units(joined)]
+        units = _units(joined)
+        codes = TABLE[units]
         starts = _starts(codes)
         self._sources: dict[int, Array] = {}
         special = np.flatnonzero(codes == EXPAND)
@@ -77,7 +80,8 @@ class FoldedBatch:
             self._sources = {n: sources for n, (_, sources) in written.items()}
             texts = [written[n][0] if n in written else text for n, text in enumerate(texts)]
             joined = _joined(texts)
-            codes = TABLE[_units(joined)]
+            units = _units(joined)
+            codes = TABLE[units]
             starts = _starts(codes)
         self._starts: list[int] = starts.tolist()
         _context(codes)
@@ -90,7 +94,7 @@ class FoldedBatch:
         self.data: bytes = _of_one_script(kept)
         self.bounds: list[int] = np.flatnonzero(kept == SEGMENT).tolist()
         """Places of the SEGMENT bytes: text i lies strictly between bounds[i] and bounds[i + 1]."""
-        self.breaks: list[int] = self._broken(joined)
+        self.breaks: list[int] = self._broken(joined, units)
         """Places of the spaces in `data` that stand for a hyphen at the end of a line within a word."""
 
     def original(self, number: int, start: int, end: int) -> tuple[int, int]:
@@ -116,12 +120,10 @@ class FoldedBatch:
             self._origins = np.flatnonzero(self._kept)[self._single].data
         return self._origins
 
-    def _broken(self, joined: str) -> list[int]:
-        if not any(sign in joined for sign in _BREAKS):
-            return []
-        after = [
-            m.end() for m in _BREAK.finditer(joined) if joined[m.start() - 1].isalpha() and joined[m.end()].isalpha()
-        ]
+    def _broken(self, joined: str, units: Array) -> list[int]:
+        ends = np.flatnonzero(units == _LINE_END)
+        found = (_BREAK.match(joined, place) for place in (ends[_PARTING[units[ends - 1]]] - 1).tolist())
+        after = [m.end() for m in found if m and joined[m.start() - 1].isalpha() and joined[m.end()].isalpha()]
         gaps = (np.searchsorted(self._ways_back(), after) - 1).tolist() if after else []
         return [gap for gap in gaps if self.data[gap] == SPACE]
 
