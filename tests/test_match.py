@@ -474,7 +474,7 @@ def test_the_last_point_belongs_to_the_letters() -> None:
 
 
 def test_friends_that_fold_alike_stay_apart() -> None:
-    """ "üs" keeps company as the base, though "US" has its folded letters."""
+    """The base "üs" keeps company, and "US", which folds alike, does not."""
     lines = (
         "entities:\n"
         "  bashiqa: {kind: base, name: Bashiqa base, short: [{say: Başika, with: [üs]}], from: test}\n"
