@@ -32,7 +32,7 @@ def test_script_prints_figures(name: str) -> None:
 
 def test_all_runs_every_script() -> None:
     """`make bench` forgets no script."""
-    tools = {"all.py", "common.py", "naive.py", "racers.py", "reading.py", "spent.py", "peers.py"}
+    tools = {"all.py", "common.py", "naive.py", "racers.py", "reading.py", "spent.py", "peers.py", "verdicts.py"}
     told = (BENCH / "all.py").read_text("utf-8")
     assert {p.stem for p in BENCH.glob("*.py") if p.name not in tools} == set(
         re.findall(r'"(\w+)"', told.partition("SCRIPTS = ")[2].partition("\n")[0])
