@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fakes import Site, Workspace
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """A watch that ran in this process leaves no handler behind, whose stream is closed by now."""
+    yield
+    for name in ("monitor", "apscheduler"):
+        logger = logging.getLogger(name)
+        logger.handlers[:], logger.propagate = [], True
 
 
 @pytest.fixture

@@ -34,14 +34,14 @@ root, work, moment, left = Path(sys.argv[1]), sys.argv[2], datetime.fromisoforma
 plain = Connections._open
 
 def opened(self):
-    connection = plain(self)
+    held = plain(self)
     def statement(text):
         global left
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    connection.set_trace_callback(statement)
-    return connection
+    held.connection.set_trace_callback(statement)
+    return held
 
 Connections._open = opened
 with App.at(root / "monitor.yaml") as app:
