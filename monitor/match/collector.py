@@ -1,4 +1,4 @@
-"""Python's garbage collector, told to wait: what a batch makes holds no cycles, and looking for some costs a tenth."""
+"""Python's garbage collector, told to wait: what a batch makes holds no cycles, and looking for some takes time."""
 
 from __future__ import annotations
 

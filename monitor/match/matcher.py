@@ -114,7 +114,7 @@ class Matcher:
             if own:
                 file, entity = self.owners[leaf]
                 level = entity.level or file.level
-                # nine tenths of all hits are states and large places: one place proves them, mentions hold the others
+                # most hits are states and large places: one place proves them, mentions hold the others
                 shown = own[:1] if level == "low" else own
                 hits.append(self._hit(view, file, level, shown, entity=entity.id))
         return hits

@@ -170,7 +170,7 @@ class Scanner:
                 first = start + 1 if piece[start] == SPACE else start
                 if not _parted(piece, gap - begin, first, end):
                     continue
-                suffix = b"" if piece[end] <= SPACE else piece[end : _word_end(piece, end)]
+                suffix = _ending(piece, end)
                 whole, asked, loose = self._meanings[pattern]
                 place = begin + first, begin + end + 1  # one byte more: the space of the break
                 for leaf in () if suffix else whole:
@@ -219,7 +219,7 @@ class Asked:
         while at >= 0:
             start, end = at + (pattern[0] == SPACE), at + len(pattern)
             prefix = text.data[text.data.rfind(b" ", 0, start) + 1 : start] if text.data[start - 1] > SPACE else b""
-            suffix = text.data[end : _word_end(text.data, end)] if text.data[end] > SPACE else b""
+            suffix = _ending(text.data, end)
             if _stands(text, use, prefix, suffix, start, end):
                 yield start, end + (len(suffix) if use.star else 0)
             at = text.data.find(pattern, at + 1, stop)
@@ -231,7 +231,7 @@ class Asked:
         at = piece.find(pattern)
         while at >= 0:
             start, end = at + (pattern[0] == SPACE), at + len(pattern)
-            suffix = b"" if piece[end] <= SPACE else piece[end : _word_end(piece, end)]
+            suffix = _ending(piece, end)
             place = begin + start, begin + end + 1
             parted = _parted(piece, gap - begin, start, end) and not use.marked
             if parted and _stands(self._text, use, b"", suffix, *place):
@@ -246,7 +246,7 @@ def _parted(piece: bytes, gap: int, start: int, end: int) -> bool:
 
 def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     """Whether a name that agrees in sound is one here: its ending, its capital, no sign that parts its words."""
-    suffix = text.data[end : _word_end(text.data, end)] if text.data[end] > SPACE else b""
+    suffix = _ending(text.data, end)
     if suffix and not _suffixed(text, Use(leaf=name.leaf, lang=name.lang, long=True), suffix, start, end):
         return False
     field, first, last = text.original(start, end)
@@ -358,6 +358,11 @@ def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: 
     begin, stop = widened(text.letters(field), first, last)  # folding drops the ء of الخضراء
     found, wanted = normalize("NFC", text.letters(field)[begin:stop]), normalize("NFC", letters)
     return found.casefold() == wanted.casefold() if fold_case else found == wanted
+
+
+def _ending(data: bytes, end: int) -> bytes:
+    """What goes on in the word behind a candidate."""
+    return data[end : _word_end(data, end)] if data[end] > SPACE else b""
 
 
 def _word_end(data: bytes, position: int) -> int:
