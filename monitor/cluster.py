@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,6 +20,10 @@ READ_WORDS = 150
 SAME_TEXT = 0.5
 """Overlap from which two texts are one story: half of their word triples. An agency copy under a new headline keeps far
 more of them, two reports of one event by different hands share few."""
+
+COMPARED = 32
+"""Of the articles that share a value with a new one so many newest are compared with it: thousands of texts that are
+nearly equal would else be compared each with each. A copy has four values to be found by, and rarely are all common."""
 
 _AT_ONCE = 50
 """Articles folded at once: few for the memory, many enough that the numpy passes are worth their start."""
@@ -78,23 +83,41 @@ def overlap(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
 
 def stories(articles: Sequence[Article], near: Sequence[Sequence[Neighbour]]) -> list[str]:
-    """The story of each article: that of the closest neighbour (stored, or earlier in the list), or its own id."""
+    """The story of each article: that of the closest neighbour (stored, or earlier in the list), or its own id.
+
+    Of those earlier in the list that share a leading value the last COMPARED count, as in Store.near.
+    """
     placed: list[Neighbour] = []
-    by_value: dict[int, list[int]] = {}
+    by_value: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=COMPARED))
+    values: dict[str, frozenset[int]] = {}
     found = []
     for article, stored in zip(articles, near, strict=True):
-        own = [placed[n] for n in sorted({n for v in article.signature[:4] for n in by_value.get(v, ())})]
-        best = max(
-            (
-                (overlap(article.signature, other), story)
-                for other_id, story, other in (*stored, *own)
-                if other_id != article.id
-            ),
-            default=(0.0, ""),
-        )
-        story = best[1] if best[0] >= SAME_TEXT else article.id
+        own = [placed[n] for n in sorted({n for v in article.signature[:4] for n in by_value[v]})]
+        story = _closest(article, (*stored, *own), values) or article.id
         for value in article.signature[:4]:
-            by_value.setdefault(value, []).append(len(placed))
+            by_value[value].append(len(placed))
         placed.append((article.id, story, article.signature))
         found.append(story)
+    return found
+
+
+def _closest(article: Article, others: Iterable[Neighbour], values: dict[str, frozenset[int]]) -> str:
+    """The story of the closest of these, of equally close ones the first, empty when none is near.
+
+    `values` keeps the sets made on the way.
+    """
+    mine = frozenset(article.signature)
+    found, best = "", 0.0
+    for id_, story, other in others:
+        if id_ == article.id:
+            continue
+        if id_ not in values:
+            values[id_] = frozenset(other)
+        # no overlap is larger; nearly all end here, which takes a tenth of sorting the values of both
+        most = len(mine & values[id_]) / (min(len(article.signature), len(other), SIGNATURE) or 1)
+        if most < SAME_TEXT or most <= best:
+            continue
+        share = overlap(article.signature, other)
+        if share >= SAME_TEXT and share > best:
+            found, best = story, share
     return found

@@ -96,9 +96,12 @@ class Store(Protocol):
         ...
 
     def near(
-        self, signatures: Sequence[tuple[int, ...]], since: datetime
+        self, signatures: Sequence[tuple[int, ...]], since: datetime, most: int
     ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
-        """Per signature: (article id, story id, signature) of articles seen since then that share a leading value."""
+        """Per signature: (article id, story id, signature) of articles seen since then that share a leading value.
+
+        Of those that share the same value the `most` newest.
+        """
         ...
 
     def save(self, batches: Sequence[Batch]) -> Saved:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 
 from engine import article
 from hypothesis import given, settings
@@ -92,3 +93,19 @@ def test_overlap_is_a_share(words: list[str], data: st.DataObject) -> None:
 def test_many_signatures_at_once(pairs: list[tuple[str, str]]) -> None:
     """An article has the same signature alone and among others."""
     assert signatures(pairs) == [signature(title, text) for title, text in pairs]
+
+
+def test_near_equal_texts_are_compared_with_few() -> None:
+    """20,000 texts that are nearly equal are one story, in seconds: each is compared with the last of its values."""
+    same = tuple(range(0, 2 * SIGNATURE, 2))
+    batch = [replace(article("x", id=f"{n:05d}"), signature=(*same[:-1], 100 + n)) for n in range(20_000)]
+    began = process_time()
+    assert set(stories(batch, [()] * len(batch))) == {"00000"}
+    assert process_time() - began < 30
+
+
+def test_a_value_that_many_share_hides_no_copy() -> None:
+    """A copy is found among a thousand articles that share one value with it and are about something else."""
+    rest = [replace(article("x", id=f"r{n}"), signature=(1, *range(1000 * n + 2, 1000 * n + 25))) for n in range(1000)]
+    report = [replace(article("x", id=name), signature=(1, *range(9, 32))) for name in ("a", "b")]
+    assert stories([report[0], *rest[1:], report[1]], [()] * 1001)[-1] == "a"

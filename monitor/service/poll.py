@@ -235,9 +235,7 @@ class Polling:
         matcher: Matcher | None = self.editorial.current().matcher if every else None
         matched = iter(matcher.match(every) if matcher else ())
         faults.point("poll.matched")
-        stories = iter(
-            cluster.stories(every, self.store.near([a.signature for a in every], now - NEAR)) if every else ()
-        )
+        stories = iter(self._stories(every, now) if every else ())
         faults.point("poll.clustered")
         batches = []
         for (feed, state, fetched, found), articles in zip(read, fresh, strict=True):
@@ -255,6 +253,10 @@ class Polling:
                 )
             )
         return batches
+
+    def _stories(self, articles: Sequence[Article], now: datetime) -> list[str]:
+        near = self.store.near([a.signature for a in articles], now - NEAR, cluster.COMPARED)
+        return cluster.stories(articles, near)
 
     def _recognised(
         self, feed: Feed, state: FeedState, fetched: Fetched, found: list[Article], known: dict[str, str]

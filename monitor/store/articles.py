@@ -45,6 +45,9 @@ _SKETCH_DAY = "store.sketches"
 _AT_ONCE = 1_000
 """Articles whose mentions are made into rows and sorted at once: more save little time and take much memory."""
 
+Neighbour = tuple[str, str, tuple[int, ...]]
+"""(article id, story id, signature)."""
+
 Folded = dict[tuple[str, str], str]
 """(article id, revision) -> folded text, made before the transaction so that no writer waits for the folding."""
 
@@ -284,20 +287,29 @@ def scan(
 
 
 def near(
-    db: sqlite3.Connection, signatures: Sequence[tuple[int, ...]], since: datetime
-) -> list[list[tuple[str, str, tuple[int, ...]]]]:
-    """Per signature the articles that share one of its leading values, newest first."""
-    asked = [(place, value) for place, signature in enumerate(signatures) for value in leading(signature)]
+    db: sqlite3.Connection, signatures: Sequence[tuple[int, ...]], since: datetime, most: int
+) -> list[list[Neighbour]]:
+    """Per signature the articles that share one of its leading values, newest first; `most` newest of each value."""
+    wanted = [leading(signature) for signature in signatures]
     rows = db.execute(
-        "SELECT DISTINCT j.value ->> 0, a.n, a.id, a.story, a.signature FROM json_each(?) j"
-        " CROSS JOIN sketches s ON s.value = j.value ->> 1 CROSS JOIN articles a ON a.n = s.n"
-        " WHERE s.seen >= ? ORDER BY 1, 2 DESC",
-        (compact(asked), iso(since)),
+        # a value that very many articles share costs no more than another
+        "SELECT j.value, (SELECT group_concat(n) FROM"
+        " (SELECT n FROM sketches WHERE value = j.value AND seen >= ? ORDER BY n DESC LIMIT ?))"
+        " FROM json_each(?) j",
+        (iso(since), most, _list({value for values in wanted for value in values})),
     )
-    found: list[list[tuple[str, str, tuple[int, ...]]]] = [[] for _ in signatures]
-    for place, _, id_, story, signature in rows:
-        found[place].append((id_, story, signature_of(signature)))
-    return found
+    by_value = {value: tuple(map(int, numbers.split(","))) for value, numbers in rows if numbers}
+    articles: dict[int, Neighbour] = {
+        n: (id_, story, signature_of(signature))
+        for n, id_, story, signature in db.execute(
+            "SELECT n, id, story, signature FROM articles WHERE n IN (SELECT value FROM json_each(?))",
+            (_list({n for numbers in by_value.values() for n in numbers}),),
+        )
+    }
+    return [
+        [articles[n] for n in sorted({n for value in values for n in by_value.get(value, ())}, reverse=True)]
+        for values in wanted
+    ]
 
 
 def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, datetime]]:
