@@ -98,7 +98,9 @@ class App(AbstractContextManager["App"]):
     @cached_property
     def editorial(self) -> Editorial:
         """The watchlists."""
-        return Editorial(self.config.watchlists, self.store, self.clock, keep=not self._read_only)
+        return Editorial(
+            self.config.watchlists, self.store, self.clock, keep=not self._read_only, kept=kept(self.config)
+        )
 
     @cached_property
     def search(self) -> Search:
@@ -267,6 +269,11 @@ class App(AbstractContextManager["App"]):
     def free(self) -> int:
         """Bytes that are free where the store lies."""
         return shutil.disk_usage(self.config.store.parent).free
+
+
+def kept(config: Config) -> Path:
+    """Where a workspace keeps what was read of its watchlists; a file that may be deleted at any time."""
+    return config.store.with_suffix(".watchlists")
 
 
 def templates(*own: Path) -> Environment:

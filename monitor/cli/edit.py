@@ -14,7 +14,7 @@ from monitor.config import load_config
 from monitor.errors import ConfigError, Problem, StoreError, TemporaryError
 from monitor.match.collector import uncollected
 from monitor.model import LANGUAGES
-from monitor.service.edit import check, vanished
+from monitor.service.edit import Checked, checked, vanished
 from monitor.service.lint import plain_warnings, wrong_quotes
 from monitor.watchlists import Loaded, json_schema
 
@@ -44,9 +44,10 @@ def check_command(
     """
     problems, place = _configured(config, folder)
     analyses = _analyses(seeds, place, config)
-    loaded, found = check(place)
+    done = checked(place, _kept(config, place))
+    loaded, found = done.loaded, done.problems
     found += [*_vanished(config, place, loaded), *(wrong_quotes(loaded.files, analyses) if analyses else [])]
-    told = _warned(config, loaded, every=every)
+    told = _warned(config, done, every=every)
     open_ = [w for w in told if not w.settled]
     shown = [(p, "") for p in (*problems, *found)] + [(w.problem, w.slug) for w in open_ if every or w.slug != "unseen"]
     for problem, slug in shown:
@@ -91,16 +92,16 @@ def _quotes(loaded: Loaded, analyses: Path | None) -> str:
     return f"{quotes} quotes were looked up in {analyses.name}/."
 
 
-def _warned(config: Path, loaded: Loaded, *, every: bool) -> list[Warned]:
+def _warned(config: Path, done: Checked, *, every: bool) -> list[Warned]:
     """Warnings of what was read; those that need stored articles only where there are some."""
     from monitor.app import App
     from monitor.service.warn import stored_warnings
 
-    found = plain_warnings(loaded.files)
+    found = plain_warnings(done.loaded.files, done.matcher)
     try:
         with App.at(config, read_only=True) as app:
             if app.config.store.exists():
-                found += stored_warnings(loaded.files, app.store, app.clock(), every=every)
+                found += stored_warnings(done.loaded.files, app.store, app.clock(), every=every)
     except ConfigError:
         pass  # there is no workspace here, or its mistakes are told above
     except (StoreError, TemporaryError) as error:
@@ -119,6 +120,19 @@ def _vanished(config: Path, place: Path, loaded: Loaded) -> list[Problem]:
     except (ConfigError, StoreError, TemporaryError):
         pass  # told by others
     return []
+
+
+def _kept(config: Path, place: Path) -> Path | None:
+    """Where this workspace keeps what it read; None for any other folder, which would push that out."""
+    import os
+
+    from monitor.app import kept
+
+    try:
+        known = load_config(config, os.environ) if config.exists() else None
+    except ConfigError:  # told by others
+        return None
+    return kept(known) if known and place.resolve() == known.watchlists.resolve() else None
 
 
 def _kind(problem: Problem, slug: str) -> str:

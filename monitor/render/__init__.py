@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-
-from jinja2 import Environment
+from typing import TYPE_CHECKING
 
 from monitor.model import Digest, Message
 from monitor.render.excerpt import mark, snippet, title_parts
 from monitor.render.plain import WIDTH, clean, direction, header, lines, safe_url
 from monitor.render.view import Item, Limits, Names, Page, date_text, hit_handle, page, plural, urgent_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment  # a search marks excerpts and needs no templates
 
 __all__ = ["MAX_HTML", "clean", "direction", "hit_handle", "mark", "render", "safe_url", "snippet", "title_parts"]
 

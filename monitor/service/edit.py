@@ -78,6 +78,8 @@ class Editorial:
     clock: Clock
     keep: bool = True
     """Whether good revisions are remembered in the store; a command that writes nothing does not."""
+    kept: Path | None = None
+    """The file in which what was read of watchlists is kept for the next start; None keeps nothing."""
     _print: str = ""
     _current: InForce | None = field(default=None)
 
@@ -85,7 +87,7 @@ class Editorial:
         """What is in force now. Raises ConfigError only when no good revision of anything exists."""
         print_ = _fingerprint(self.folder)
         if self._current is None or print_ != self._print:
-            self._current = self._decide(load(self.folder))
+            self._current = self._decide(load(self.folder, self.kept))
             self._print = print_
         return self._current
 
@@ -311,18 +313,36 @@ def vanished(loaded: Loaded, store: Store) -> list[Problem]:
     return _gone(loaded, store.last_good(), store.meta("files"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A folder that was looked through."""
+
+    loaded: Loaded
+    problems: list[Problem]
+    matcher: Matcher | None
+    """Of all its files; None while one of them cannot be read."""
+
+
 def check(folder: Path) -> tuple[Loaded, list[Problem]]:
-    """Everything wrong in a folder, examples included; nothing is stored.
+    """Everything wrong in a folder, examples included; nothing is stored."""
+    done = checked(folder)
+    return done.loaded, done.problems
+
+
+def checked(folder: Path, kept: Path | None = None) -> Checked:
+    """The same with the matcher that the examples were asked of; `kept` as in `load`.
 
     While a file cannot be read, only that is told: every name that the others miss would be blamed on them.
     """
-    loaded = load(folder)
+    loaded = load(folder, kept)
     unread = _unread(loaded)
     if unread:
-        return loaded, [p for p in loaded.problems if p.file in unread or p.warning]
+        problems = [p for p in loaded.problems if p.file in unread or p.warning]
+        return Checked(loaded=loaded, problems=problems, matcher=None)
     compiled = compile_watchlists(loaded.files, loaded.feeds)
     blameless = _waiting(loaded.files, compiled.problems)
-    return loaded, [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
+    problems = [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
+    return Checked(loaded=loaded, problems=problems, matcher=compiled.matcher)
 
 
 def _waiting(files: Sequence[WatchlistFile], problems: Sequence[Problem]) -> set[tuple[str, int, int]]:

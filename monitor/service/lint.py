@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from monitor.errors import Problem, QueryError
-from monitor.match import compile_watchlists
+from monitor.match import Matcher, compile_watchlists
 from monitor.match.vocabulary import abbreviated
 from monitor.model import LANGUAGES, Article
 from monitor.query import ast
 from monitor.query.parse import parse
-from monitor.text import words
+from monitor.text import fold_batch, words
 from monitor.text.common import is_common
 from monitor.watchlists import Accept, Entity, Mark, Name, Rule, Source, WatchlistFile
 
@@ -51,15 +52,15 @@ class Spelling:
     folded: bytes
 
 
-def plain_warnings(files: Sequence[WatchlistFile]) -> list[Warned]:
-    """What the files alone tell, in the order of files and lines."""
+def plain_warnings(files: Sequence[WatchlistFile], matcher: Matcher | None = None) -> list[Warned]:
+    """What the files alone tell, in the order of files and lines. `matcher` is theirs; None lets it be compiled."""
     spelt = [spelling for file in files for spelling in spellings_of(file)]
     found = [
         *_shared(spelt),
         *_common_words(spelt),
         *_cycles(files),
         *_short_stars(files),
-        *_idle_masks(files),
+        *_idle_masks(files, matcher),
         *_unproved(files),
         *_told_twice(files),
     ]
@@ -75,14 +76,27 @@ def warned(slug: str, mark: Mark, accepts: Iterable[Accept], sentence: str, hint
 
 def spellings_of(file: WatchlistFile) -> Iterator[Spelling]:
     """Every spelling of every entity of a file, once."""
-    for entity in file.entities:
-        seen: set[bytes] = set()
-        for name in (Name(text=entity.name, lang="en", mark=entity.mark), *entity.names):
-            folded = folded_name(name.text)
-            if folded and folded not in seen:
-                seen.add(folded)
-                loud = (entity.level or file.level) != "low"
-                yield Spelling(entity=entity, loud=loud, name=name, folded=folded)
+    named = [
+        (entity, name)
+        for entity in file.entities
+        for name in (Name(text=entity.name, lang="en", mark=entity.mark), *entity.names)
+    ]
+    folds = folded_names(name.text for _, name in named)
+    seen: set[tuple[str, bytes]] = set()
+    for entity, name in named:
+        folded = folds[name.text]
+        if folded and (entity.id, folded) not in seen:
+            seen.add((entity.id, folded))
+            loud = (entity.level or file.level) != "low"
+            yield Spelling(entity=entity, loud=loud, name=name, folded=folded)
+
+
+def folded_names(texts: Iterable[str]) -> dict[str, bytes]:
+    """Many names as `folded_name` folds one, in one pass."""
+    wanted = list(dict.fromkeys(texts))
+    data, bounds = fold_batch(wanted)
+    places = pairwise(bounds) if wanted else ()
+    return {text: b" ".join(data[start + 1 : end].split()) for text, (start, end) in zip(wanted, places, strict=True)}
 
 
 @lru_cache(maxsize=16_384)
@@ -224,14 +238,18 @@ def _where(mark: Mark) -> str:
     return f"{mark.file}:{mark.line}"
 
 
-def _idle_masks(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
+def _idle_masks(files: Sequence[WatchlistFile], matcher: Matcher | None) -> Iterator[Warned]:
     """Masks in which no name of their entity stands, so that they never swallow a mention.
 
     Nearly all hold a name letter by letter; what the engine finds in the few others, endings and sounds included, is
     asked of the engine.
     """
-    doubtful = [(e, mask) for file in files for e in file.entities for mask in e.mask if not _holds(mask, e)]
-    found = _mentioned(doubtful)
+    masked = [entity for file in files for entity in file.entities if entity.mask]
+    folds = folded_names(text for entity in masked for text in (*_spelt(entity), *(m.text for m in entity.mask)))
+    doubtful = [(entity, mask) for entity in masked for mask in entity.mask if not _holds(mask, entity, folds)]
+    if not doubtful:
+        return
+    found = _met(doubtful, matcher or compile_watchlists(files, examples=False).matcher)
     for entity, mask in doubtful:
         if (entity.id, mask.text) not in found:
             yield warned(
@@ -243,29 +261,29 @@ def _idle_masks(files: Sequence[WatchlistFile]) -> Iterator[Warned]:
             )
 
 
-def _holds(mask: Name, entity: Entity) -> bool:
-    text = folded_name(mask.text).replace(b" ", b"")
-    spelt = (entity.name, *(n.text for n in entity.names), *(s.text for s in entity.short))
-    return any(folded_name(each).replace(b" ", b"") in text for each in spelt)
+def _spelt(entity: Entity) -> tuple[str, ...]:
+    return (entity.name, *(n.text for n in entity.names), *(s.text for s in entity.short))
 
 
-def _mentioned(doubtful: Sequence[tuple[Entity, Name]]) -> set[tuple[str, str]]:
-    """(entity, mask) for each mask in which its entity is met, in whatever language an article has."""
-    if not doubtful:
-        return set()
-    bare = {e.id: _without_company(e) for e, _ in doubtful}
-    file = WatchlistFile(id="masks", title="", file="", rev="", source="", entities=tuple(bare.values()))
+def _holds(mask: Name, entity: Entity, folds: dict[str, bytes]) -> bool:
+    text = folds[mask.text].replace(b" ", b"")
+    return any(folds[each].replace(b" ", b"") in text for each in _spelt(entity))
+
+
+def _met(doubtful: Sequence[tuple[Entity, Name]], matcher: Matcher) -> set[tuple[str, str]]:
+    """(entity, mask) for each mask in which a name of its entity stands, in whatever language an article has.
+
+    Asked is what the scan meets, before masks swallow it and company is looked for.
+    """
     asked = [(e, mask, lang) for e, mask in doubtful for lang in LANGUAGES]
     moment = datetime(2000, 1, 1, tzinfo=UTC)
     texts = [Article(id="mask", feed="", title="", text=mask.text, lang=lang, seen=moment) for _, mask, lang in asked]
-    answers = compile_watchlists([file], examples=False).matcher.match(texts)
-    rows = zip(asked, answers, strict=True)
-    return {(e.id, mask.text) for (e, mask, _), answer in rows if e.id in {m.entity for m in answer.mentions}}
-
-
-def _without_company(entity: Entity) -> Entity:
-    short = tuple(Name(text=s.text, lang=s.lang, mark=s.mark) for s in entity.short)
-    return replace(entity, names=(*entity.names, *short), short=(), mask=(), groups=(), relations=())
+    leaves = matcher.vocabulary.leaves
+    return {
+        (entity.id, mask.text)
+        for (entity, mask, _), view in zip(asked, matcher.views(texts), strict=True)
+        if any(leaves[n].kind in {"entity", "short"} and leaves[n].name == entity.id for n in view.places)
+    }
 
 
 # what the analyses tell

@@ -41,12 +41,16 @@ def stored_warnings(files: Sequence[WatchlistFile], store: Store, now: datetime,
     Without `every` the names that nobody wrote are those of entities none of whose other names was written either.
     """
     articles = [stored.article for _, stored in store.candidates(Everything(), Filter(), SAMPLE)]
-    names, since = _Names([s for file in files for s in spellings_of(file)]), now - UNSEEN
+    since = now - UNSEEN
+    covers = _covers(store, since)
+    if len(articles) < LEAST_ARTICLES and not covers:
+        return [*_dominant(files, store)]  # too few to tell what is common, too new to tell what nobody writes
+    names = _Names([s for file in files for s in spellings_of(file)])
     recent = names.counted([a for a in articles if a.when >= since])
     older = names.counted([a for a in articles if a.when < since])
     counts = [sum(pair) for pair in zip(recent, older, strict=True)]
     found = [*_common(names.spellings, counts, len(articles)), *_dominant(files, store)]
-    if _covers(store, since):
+    if covers:
         found += _unseen(names, recent, store, since, every=every)
     return found
 

@@ -12,7 +12,7 @@ from monitor.errors import ConfigError, Problem
 from monitor.model import Desk, Feed
 from monitor.watchlists.desks import read_desks
 from monitor.watchlists.feeds import read_feeds
-from monitor.watchlists.read import read_watchlist
+from monitor.watchlists.kept import Kept
 from monitor.watchlists.shape import Loaded, Mark, Rule, WatchlistFile
 
 FEEDS = "feeds.yaml"
@@ -22,10 +22,11 @@ _READS = 3
 _ID = re.compile(r"^watchlist:[ \t]*[\"']?([a-z0-9-]+)", re.MULTILINE)
 
 
-def load(folder: Path) -> Loaded:
+def load(folder: Path, kept: Path | None = None) -> Loaded:
     """Read every *.yaml file of the folder, in the order of names. Never raises for what people wrote: see `problems`.
 
     Problems across files (`cross_check`, and `sources:` that no feed has) are among them; files with those stay listed.
+    What was read is kept in the file `kept` for the next time; None keeps nothing.
     """
     shown = f"{folder.name}/" if folder.name else ""
     if not folder.is_dir():
@@ -33,6 +34,7 @@ def load(folder: Path) -> Loaded:
         return Loaded(problems=(Problem(str(folder), 0, 0, sentence, "Run `monitor init` or correct monitor.yaml."),))
     reading = _Reading(folder, shown)
     names = reading.names()
+    before = Kept(kept)
     files = []
     broken = set()
     for name in names:
@@ -40,11 +42,12 @@ def load(folder: Path) -> Loaded:
             sentence = "This file is not read: watchlists end in .yaml."
             reading.problems.append(Problem(shown + name, 1, 1, sentence, "Rename it.", warning=True))
         elif name.endswith(".yaml") and name not in {FEEDS, DESKS}:
-            found = reading.one(name, read_watchlist)
+            found = reading.one(name, before.read)
             if found:
                 files.append(found)
             else:
                 broken.update(_ID.findall(reading.texts.get(name, "")))
+    before.write()
     known = broken | {file.id for file in files}
     feeds: tuple[Feed, ...] = (reading.one(FEEDS, read_feeds) or ()) if FEEDS in names else ()
     desks: tuple[Desk, ...] = ()

@@ -1,0 +1,206 @@
+"""What was read of watchlists before, kept in a file beside the store: reading all of them anew is most of a start.
+
+    sha256 of the rest, a line end, {"reader": ..., "files": {sha256 of a watchlist file: its row}} as JSON
+
+A row holds the fields of an object in their order, a mark as one number. The file may be deleted at any time. One that
+cannot be written, that is damaged, or that another version of this reader wrote, counts as none. Whoever can change it
+can change the store, too; even so it holds data only, never code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from monitor.watchlists.read import read_watchlist, revision
+from monitor.watchlists.shape import (
+    Accept,
+    Entity,
+    Example,
+    Mark,
+    Name,
+    Relation,
+    Rule,
+    Short,
+    Source,
+    WatchlistFile,
+    WordList,
+)
+
+MOST_BYTES = 64_000_000
+"""A larger file is not read: something else lies in its place."""
+_COLUMN = 20
+"""Bits of a mark's number that hold the column: no file has so many bytes."""
+_SHAPES = {
+    kind.__name__: kind for kind in (Accept, Entity, Example, Mark, Name, Relation, Rule, Short, Source, WordList)
+}
+_DERIVED = frozenset({"file", "rev", "source"})
+"""Fields of a file that are known from its name and its bytes."""
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+_Read = Callable[[Any, str], Any]
+"""A value of a row and the name of its file -> the value of a field."""
+
+
+class Kept:
+    """Reads watchlist files like `read_watchlist`, those it has read before from what it kept of them."""
+
+    def __init__(self, path: Path | None) -> None:
+        """`path` is the file to keep it in; None keeps nothing."""
+        self._path = path
+        self._reader = _reader() if path else ""
+        self._rows = _stored(path, self._reader) if path and self._reader else {}
+        self._now: dict[str, Any] = {}
+        self._anew = False
+
+    def read(self, name: str, source: bytes) -> WatchlistFile:
+        """Read one file; `name` stands in messages. Raises ConfigError with every problem of the file."""
+        if not self._reader:
+            return read_watchlist(name, source)
+        key = sha256(source).hexdigest()
+        if row := self._rows.get(key):
+            with suppress(ValueError, TypeError, IndexError, AttributeError):
+                found = _unpacked_file(row, name, source)
+                self._now[key] = row
+                return found
+        found = read_watchlist(name, source)
+        self._anew = True
+        self._now[key] = _packed_file(found)
+        return found
+
+    def write(self) -> None:
+        """Keep what was read, and nothing else, for the next time."""
+        same = not self._anew and self._now.keys() == self._rows.keys()
+        if self._path is None or not self._reader or same:
+            return
+        told = {"reader": self._reader, "files": self._now}
+        data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with suppress(OSError):  # a folder that only others may write to: the next start reads everything again
+            try:
+                new.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+                new.replace(self._path)
+            finally:
+                new.unlink(missing_ok=True)
+
+
+def _stored(path: Path, reader: str) -> dict[str, Any]:
+    """The rows that this reader wrote; none where anything about the file is not as it was written."""
+    with suppress(OSError, ValueError, RecursionError, AttributeError, TypeError):
+        with path.open("rb") as file:
+            digest, _, data = file.read(MOST_BYTES).partition(b"\n")
+        if sha256(data).hexdigest().encode() == digest:
+            told = json.loads(data)
+            if told.get("reader") == reader:
+                return dict(told.get("files"))
+    return {}
+
+
+@cache
+def _reader() -> str:
+    """The version of all that decides what a file means: its own bytes. Empty where they do not lie as files."""
+    places = (*(_PACKAGE / "watchlists").glob("*.py"), *(_PACKAGE / "text").rglob("*.*"))
+    said = sha256(f"{yaml.__version__} {yaml.__with_libyaml__}".encode())
+    try:
+        for path in sorted((_PACKAGE / "_yaml.py", _PACKAGE / "model.py", *places)):
+            if path.suffix in {".py", ".toml"}:
+                said.update(f"\n{path.relative_to(_PACKAGE)}\n".encode() + path.read_bytes())
+    except OSError:
+        return ""
+    return said.hexdigest()
+
+
+def _packed_file(file: WatchlistFile) -> list[Any]:
+    return [_packed(getattr(file, field.name)) for field in fields(file) if field.name not in _DERIVED]
+
+
+def _packed(value: Any) -> Any:
+    """The row of an object, the number of a mark, the list of a tuple; anything else as it is."""
+    if isinstance(value, Mark):
+        return value.line << _COLUMN | value.column
+    if isinstance(value, tuple):
+        return [_packed(item) for item in value]
+    if type(value).__name__ in _SHAPES:
+        return [_packed(getattr(value, field.name)) for field in fields(value)]
+    return value
+
+
+def _unpacked_file(row: list[Any], name: str, source: bytes) -> WatchlistFile:
+    plan = _plan(WatchlistFile)
+    if len(row) != len(plan) - len(_DERIVED):
+        raise ValueError(row)
+    text = source.decode("utf-8-sig")
+    given = {"file": name, "rev": revision(text), "source": text}
+    rest = iter(row)
+    told: dict[str, Any] = {field: given[field] if field in given else read(next(rest), name) for field, read in plan}
+    return WatchlistFile(**told)
+
+
+def _plan(kind: type[Any]) -> tuple[tuple[str, _Read], ...]:
+    """The fields of a kind of object, each with the way from its value in a row."""
+    return tuple((field.name, _way(str(field.type))) for field in fields(kind))
+
+
+def _way(kind: str) -> _Read:
+    """The way to a field of this type as it is annotated in `shape`."""
+    kind = kind.removesuffix(" | None")
+    many = re.fullmatch(r"tuple\[(\w+), \.\.\.\]", kind)
+    if many:
+        return _many(many[1])
+    return _one(_SHAPES[kind]) if kind in _SHAPES else _same
+
+
+def _same(value: Any, _: str) -> Any:
+    return value
+
+
+def _many(kind: str) -> _Read:
+    if kind not in _SHAPES:
+        return lambda values, _: None if values is None else tuple(values)
+    one = _one(_SHAPES[kind])
+    return lambda values, file: tuple([one(value, file) for value in values])
+
+
+@cache
+def _one(kind: type[Any]) -> _Read:
+    """Makes objects of a kind from their rows. It fills the slots itself: there are tens of thousands at each start."""
+    new = object.__new__
+    if kind is Mark:
+        return _mark
+    ways = [(getattr(kind, name).__set__, None if read is _same else read) for name, read in _plan(kind)]
+    size = len(ways)
+
+    def made(row: Any, file: str) -> Any:
+        if row is None:
+            return None
+        if len(row) != size:
+            raise ValueError(row)
+        found = new(kind)
+        for (put, read), value in zip(ways, row, strict=True):
+            put(found, value if read is None else read(value, file))
+        return found
+
+    return made
+
+
+_FILE, _LINE, _PLACE = (getattr(Mark, name).__set__ for name in ("file", "line", "column"))
+
+
+def _mark(number: int | None, file: str) -> Mark | None:
+    if number is None:
+        return None
+    found = object.__new__(Mark)
+    _FILE(found, file)
+    _LINE(found, number >> _COLUMN)
+    _PLACE(found, number & ((1 << _COLUMN) - 1))
+    return found

@@ -1,0 +1,169 @@
+"""What was read of watchlists is kept for the next start: never seen, never trusted beyond its bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.errors import ConfigError
+from monitor.watchlists import kept, load, read_watchlist
+from monitor.watchlists.kept import Kept
+from monitor.watchlists.shape import WatchlistFile
+
+PROJECT = Path(__file__).parents[1]
+FULL = (Path(__file__).parent / "data" / "watchlists" / "good" / "bases.yaml").read_bytes()
+PLAIN = b"watchlist: x\ntitle: As written\nentities:\n  a: {kind: place, name: Anbar}\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where it is kept."""
+    return tmp_path / "monitor.watchlists"
+
+
+def read(place: Path, *sources: bytes) -> list[WatchlistFile]:
+    """What a start reads of these files."""
+    keeper = Kept(place)
+    found = [keeper.read(f"{number}.yaml", source) for number, source in enumerate(sources)]
+    keeper.write()
+    return found
+
+
+def rewrite(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what is kept, with a digest that fits."""
+    told = json.loads(place.read_bytes().partition(b"\n")[2])
+    change(told)
+    data = json.dumps(told).encode()
+    place.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+
+
+def marked(place: Path) -> None:
+    """Give the first kept file another title, to tell what was kept from what is read anew."""
+    title = [field.name for field in fields(WatchlistFile)].index("title")
+
+    def change(told: dict[str, Any]) -> None:
+        next(iter(told["files"].values()))[title] = "As kept"
+
+    rewrite(place, change)
+
+
+def parts(value: Any) -> list[Any]:
+    """An object and all that it holds, marks that no comparison looks at included."""
+    if is_dataclass(value):
+        return [type(value), *(parts(getattr(value, field.name)) for field in fields(value))]
+    return [type(value), *map(parts, value)] if isinstance(value, tuple) else value
+
+
+def test_the_shipped_watchlists_come_back_as_they_were_read(place: Path) -> None:
+    """Every object of every file, with its types and places, is the same from what was kept."""
+    sources = [
+        p.read_bytes() for p in sorted((PROJECT / "watchlists").glob("*.yaml")) if p.stem not in {"feeds", "desks"}
+    ]
+    sources.append(FULL)
+    anew = [read_watchlist(f"{number}.yaml", source) for number, source in enumerate(sources)]
+    first, second = read(place, *sources), read(place, *sources)
+    assert parts(tuple(first)) == parts(tuple(second)) == parts(tuple(anew))
+    assert repr(second) == repr(anew)
+
+
+def test_a_second_start_reads_what_was_kept(place: Path) -> None:
+    """The same bytes are not read again; another name for them stands in every mark."""
+    read(place, PLAIN)
+    marked(place)
+    (found,) = read(place, PLAIN)
+    assert (found.title, found.source) == ("As kept", PLAIN.decode())
+    again = Kept(place).read("elsewhere.yaml", PLAIN)
+    assert (again.title, again.file, again.entities[0].mark.file) == ("As kept", "elsewhere.yaml", "elsewhere.yaml")
+
+
+def test_a_changed_byte_is_read_anew(place: Path) -> None:
+    """Whatever the length and the time of a file: other bytes are another file, the old ones are kept no longer."""
+    read(place, PLAIN)
+    marked(place)
+    (found,) = read(place, PLAIN.replace(b"Anbar", b"Ambar"))
+    assert (found.title, found.entities[0].name) == ("As written", "Ambar")
+    assert read(place, PLAIN)[0].title == "As written"
+
+
+def test_a_damaged_file_counts_as_none(place: Path) -> None:
+    """Cut off, overwritten or empty: everything is read anew, and kept anew."""
+    read(place, PLAIN, FULL)
+    marked(place)
+    whole = place.read_bytes()
+    last = len(whole) - 1
+    broken = [b"", b"\n", whole[:-1], whole[:64], whole + b" ", whole.replace(b"As kept", b"Is kept")]
+    broken += [whole[:n] + bytes([whole[n] ^ 1]) + whole[n + 1 :] for n in (0, 63, 64, 70, last // 2, last)]
+    for data in broken:
+        place.write_bytes(data)
+        assert read(place, PLAIN, FULL)[0].title == "As written"
+        assert kept._stored(place, kept._reader()).keys() == {sha256(s).hexdigest() for s in (PLAIN, FULL)}
+
+
+def test_another_version_of_the_reader_reads_anew(place: Path) -> None:
+    """What an older program read is not believed: the version is made of the bytes of the reader itself."""
+    read(place, PLAIN)
+    marked(place)
+    rewrite(place, lambda told: told.update(reader="older"))
+    assert read(place, PLAIN)[0].title == "As written"
+    assert len(kept._reader()) == 64
+
+
+@pytest.mark.parametrize(
+    "row", [0, "x", [], ["x"], {"a": 1}, None, [["x"], 1, 2, 3, 4, 5, 6], ["x", "X", "low", "", [["a"]], [], [], []]]
+)
+def test_rows_that_are_none_are_read_anew(place: Path, row: object) -> None:
+    """Even with a digest that fits: what is no row of a watchlist ends in a reading of the file."""
+    read(place, PLAIN)
+    rewrite(place, lambda told: told["files"].update(dict.fromkeys(told["files"], row)))
+    assert read(place, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
+    marked(place)
+    assert read(place, PLAIN)[0].title == "As kept"
+
+
+@pytest.mark.parametrize("told", [[], 1, {}, {"reader": 1}, {"files": 5}])
+def test_anything_else_with_a_digest_counts_as_none(place: Path, told: object) -> None:
+    """JSON of another form is no reading."""
+    if isinstance(told, dict):
+        told["reader"] = kept._reader()
+    data = json.dumps(told).encode()
+    place.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+    assert read(place, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
+
+
+def test_where_nothing_can_be_kept_nothing_is_said(tmp_path: Path) -> None:
+    """A folder that is not there, a folder in the place of the file, no place at all: the files are read, no more."""
+    (tmp_path / "taken").mkdir()
+    for where in (tmp_path / "none" / "x", tmp_path / "taken"):
+        assert read(where, PLAIN) == read(where, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
+    assert Kept(None).read("0.yaml", PLAIN) == read_watchlist("0.yaml", PLAIN)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
+
+
+def test_a_broken_file_is_told_at_every_start(place: Path) -> None:
+    """Only what is sound is kept: errors come with their places each time."""
+    for _ in range(2):
+        keeper = Kept(place)
+        with pytest.raises(ConfigError, match=r"bad\.yaml:4:"):
+            keeper.read("bad.yaml", PLAIN.replace(b"place", b"plaice"))
+        keeper.write()
+    assert kept._stored(place, kept._reader()) == {}
+
+
+def test_a_folder_is_loaded_from_what_was_kept(tmp_path: Path, place: Path) -> None:
+    """The folder says the same with and without it, a deleted watchlist is forgotten, nothing else is left behind."""
+    folder = tmp_path / "watchlists"
+    folder.mkdir()
+    (folder / "x.yaml").write_bytes(PLAIN)
+    (folder / "bases.yaml").write_bytes(FULL)
+    for _ in range(2):
+        assert load(folder, place) == load(folder)
+    (folder / "bases.yaml").unlink()
+    assert load(folder, place) == load(folder)
+    assert kept._stored(place, kept._reader()).keys() == {sha256(PLAIN).hexdigest()}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["monitor.watchlists", "watchlists"]
