@@ -115,8 +115,16 @@ class Store(Protocol):
         """The articles with these ids that exist, with their hits, in the order of `ids`."""
         ...
 
-    def candidates(self, plan: Plan, limits: Filter, limit: int) -> list[tuple[int, Stored]]:
-        """Newest first: (n, article with hits) of everything that the plan does not rule out, at most `limit`."""
+    def candidates(self, plan: Plan, limits: Filter, limit: int, *, hits: bool = True) -> list[tuple[int, Stored]]:
+        """Newest first: (n, article) of everything that the plan does not rule out, at most `limit`."""
+        ...
+
+    def with_hits(self, found: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
+        """The same articles with the hits that hold in the revision that was read."""
+        ...
+
+    def mentioned(self, numbers: Sequence[int], rev: str) -> frozenset[str] | None:
+        """Entities named in these articles; None while some article was matched with other watchlists than `rev`."""
         ...
 
     def scan(self, since: datetime | None, after: int, limit: int, upto: int | None = None) -> list[tuple[int, Stored]]:

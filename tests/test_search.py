@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from monitor.errors import QueryError, UsageError
 from monitor.match import compile_watchlists
-from monitor.model import Article, Batch, Feed
+from monitor.model import Article, Batch, Feed, Filter
+from monitor.query.parse import parse
+from monitor.service import asked, look
 from monitor.service.edit import InForce, Sources
 from monitor.service.look import Search, explained, missed, moment, since_option
 from monitor.store import SqliteStore
@@ -170,17 +172,17 @@ def in_force(lines: str) -> InForce:
 
 
 class Archive:
-    """A store of the articles; a third of them was matched by an older revision that knew fewer spellings."""
+    """A store of the articles; a third of them was matched by an older revision that knew fewer spellings, if any."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, older: str = NAMES) -> None:
         self.articles = written(7)
-        self.old, self.force = in_force(NAMES), in_force(WIDER)
+        self.old, self.force = in_force(older), in_force(WIDER)
         self.store = SqliteStore(path / "monitor.db", create=True)
         self.store.sync_feeds(FEEDS)
         for force, part in ((self.old, self.articles[::3]), (self.force, [*self.articles[1::3], *self.articles[2::3]])):
             matched = tuple(force.matcher.match(part))
             self.store.save([Batch(articles=tuple(part), matched=matched, matched_rev=force.rev)])
-        assert self.store.stale(self.force.rev, None) == len(self.articles[::3])
+        assert self.store.stale(self.force.rev, None) == (len(self.articles[::3]) if older != WIDER else 0)
         self.search = Search(store=self.store, force=self.force, clock=lambda: NOW)
 
     def found(self, query: str) -> set[str]:
@@ -255,6 +257,50 @@ def test_search_finds_what_a_rule_hits(archive: Archive) -> None:
     _agree(archive)
     assert COUNTED["pairs"] >= 13_000
     assert COUNTED["hits"] >= 0.3 * COUNTED["pairs"], COUNTED
+
+
+MANY_NAMES = (
+    *("@militias", "@militias+", "@kind:base", "@kind:place OR @kind:party", "@iraq+ NOT @pkk", "@kind:armed-group"),
+    *(
+        "@puk OR @iraq",
+        "@asad NEAR/9 attack*",
+        "@kind:base NOT NEAR/4 @anbar+",
+        "title:(@kind:place)",
+        "ATLEAST/2(@iraq)",
+    ),
+    *("@militias rule:base-attack", "@kind:place level:flash", "@kind:person lang:tr,en", "@kind:place #attack"),
+)
+
+
+@pytest.mark.parametrize("older", [NAMES, WIDER])
+def test_many_names_are_compiled_when_they_are_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: str) -> None:
+    """Queries of many names find the same, with the same marks and hits, in whatever portions they are read."""
+    archive = Archive(tmp_path, older)
+    monkeypatch.setattr(look, "_LEAST", 2)
+    for query in MANY_NAMES:
+        monkeypatch.setattr(asked, "MANY", 1_000)
+        at_once = archive.search.find(query, limit=1_000)
+        monkeypatch.setattr(asked, "MANY", 1)
+        assert archive.search.find(query, limit=1_000) == at_once
+        assert archive.search.find(query, limit=1) == at_once[:1]
+        assert archive.search.find(query, limit=7) == at_once[:7]
+    archive.store.close()
+
+
+def test_names_that_no_candidate_mentions_are_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a query of many names those are compiled that the candidates mention, then, for others, all."""
+    archive = Archive(tmp_path, WIDER)
+    monkeypatch.setattr(asked, "MANY", 1)
+    query = "@kind:armed-group"
+    made = asked.Asked(parse(query, search=True), query, archive.force, archive.store)
+    rows = archive.store.candidates(made.plan, Filter(), 1_000)
+    patterns = [len(made._matcher.vocabulary.uses)]
+    for row in rows:
+        list(made.hitting([row]))
+        patterns.append(len(made._matcher.vocabulary.uses))
+    assert patterns == sorted(patterns)
+    assert len(set(patterns)) == 3
+    archive.store.close()
 
 
 def test_newest_first_and_on(archive: Archive) -> None:

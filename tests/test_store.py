@@ -339,6 +339,29 @@ def test_search_limits(shelf: Store) -> None:
     assert found(shelf, words("attack", prefix=True), ids=("0", "1", "5")) == ["1", "0"]
 
 
+def test_candidates_without_their_hits(shelf: Store) -> None:
+    """Hits are read with the articles or afterwards, those of the revision that was read."""
+    whole = shelf.candidates(Everything(), Filter(), 9)
+    bare = shelf.candidates(Everything(), Filter(), 9, hits=False)
+    assert any(s.hits for _, s in whole)
+    assert not any(s.hits for _, s in bare)
+    assert shelf.with_hits(bare) == whole
+    assert shelf.with_hits(bare[3:]) == whole[3:]
+    older = [(n, replace(s, article=replace(s.article, revision="other"))) for n, s in bare]
+    assert shelf.with_hits(older) == older
+
+
+def test_who_is_mentioned_in_some_articles(shelf: Store) -> None:
+    """The names of these articles alone; nobody knows while any article was matched with other watchlists."""
+    numbers = {s.article.id: n for n, s in shelf.candidates(Everything(), Filter(), 9)}
+    assert shelf.mentioned(list(numbers.values()), "w1") == frozenset({"erbil", "iraq"})
+    assert shelf.mentioned([numbers["0"], numbers["1"]], "w1") == frozenset({"erbil"})
+    assert shelf.mentioned([numbers["5"]], "w1") == shelf.mentioned([], "w1") == frozenset()
+    assert shelf.mentioned([numbers["5"]], "w2") is None
+    shelf.save([replace(batch(article("6", "y", seen=NOW)), matched_rev="w2")])
+    assert shelf.mentioned([numbers["5"]], "w1") is None
+
+
 def test_stale_articles_are_looked_for_by_text(shelf: Store) -> None:
     """Mentions of another revision of the watchlists are not believed: the text decides."""
     plan = Mentioned(entities=("iraq",), rev="w2", text=words("iraq"))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from monitor._yaml import did_you_mean
 from monitor.errors import QueryError, UsageError
-from monitor.match import Matcher, compile_query
-from monitor.match.evidence import Witness
+from monitor.match import Matcher
 from monitor.match.matcher import allowed
-from monitor.match.plan import plan
 from monitor.match.view import ArticleView
 from monitor.match.why import Kind, failing, near_misses
 from monitor.model import Article, Column, Evidence, Filter, Hit, Matched, Stored, Where
@@ -20,11 +19,12 @@ from monitor.ports import Clock, Store
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.parse import parse
+from monitor.service.asked import Asked
 from monitor.service.edit import InForce
 
 _LEAST, _MOST = 25, 4_000
 """Candidates read at once: hardly more than are wanted at first, for nearly all hit where names are asked for, then as
-many as the hits among those read so far let expect. Reading one, with all its hits, takes longer than matching it."""
+many as the hits among those read so far let expect."""
 
 _COLUMNS: dict[str, Column] = {"source": "feed", "watchlist": "watchlist", "rule": "rule"}
 _ELSE = {
@@ -91,23 +91,18 @@ class Search:
         node = _dated(parse(query, search=True), query, now)
         limits = _limits(node, since, now)
         self._known(node, query)
-        matcher, bound = compile_query(node, query, self.force.files, self.force.feeds)
-        candidates = plan(bound, matcher, self.force.rev)
-        witness = Witness(matcher.vocabulary)
+        asked = Asked(node, query, self.force, self.store)
         found, read, size = 0, 0, max(_LEAST, limit + limit // 4)
         while True:
-            rows = self.store.candidates(candidates, replace(limits, before=before), size)
-            views = matcher.views([s.article for _, s in rows], [s for _, s in rows])
-            for (number, stored), view in zip(rows, views, strict=True):
-                spans = ev.evaluate(bound, view)
-                if spans is None:
-                    continue
-                atoms = sorted({atom for _, _, found_atoms in spans for atom in found_atoms})
-                yield Result(stored=stored, marks=witness.evidence(view, atoms), number=number)
-                found += 1
-                if found >= limit:
-                    return
-            if len(rows) < size:
+            rows = self.store.candidates(asked.plan, replace(limits, before=before), size, hits=asked.by_hits)
+            hitting = list(islice(asked.hitting(rows), limit - found))
+            told = [(number, stored) for number, stored, _ in hitting]
+            if not asked.by_hits:  # only what is shown is read with its hits: they are most of an article
+                told = self.store.with_hits(told)
+            for (number, stored), (_, _, marks) in zip(told, hitting, strict=True):
+                yield Result(stored=stored, marks=marks, number=number)
+            found += len(hitting)
+            if found >= limit or len(rows) < size:
                 return
             read += len(rows)
             expected = (limit - found) * read * 5 // (found * 4) if found else _MOST

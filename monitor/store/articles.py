@@ -6,7 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from monitor import faults
@@ -16,7 +16,6 @@ from monitor.store import facts, feeds, folded, poison
 from monitor.store.rows import (
     ARTICLE_COLUMNS,
     HIT_COLUMNS,
-    Row,
     article_of,
     article_row,
     compact,
@@ -242,35 +241,33 @@ def by_id(db: sqlite3.Connection, ids: Sequence[str]) -> list[Stored]:
     rows = db.execute(
         f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE id IN (SELECT value FROM json_each(?))", (_list(ids),)
     ).fetchall()
-    found = {stored.article.id: stored for _, stored in with_hits(db, rows)}
+    read = [(n, Stored(article=article, story=story)) for n, story, article in map(article_of, rows)]
+    found = {stored.article.id: stored for _, stored in with_hits(db, read)}
     return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
 
 
-def by_number(db: sqlite3.Connection, numbers: Sequence[int]) -> list[tuple[int, Stored]]:
-    """With their hits, in the order of `numbers`."""
+def by_number(db: sqlite3.Connection, numbers: Sequence[int], *, hits: bool = True) -> list[tuple[int, Stored]]:
+    """In the order of `numbers`, with their hits if `hits`."""
     rows = db.execute(
         f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE n IN (SELECT value FROM json_each(?))", (_list(numbers),)
     ).fetchall()
-    found = dict(with_hits(db, rows))
-    return [(n, found[n]) for n in numbers if n in found]
+    found = {n: Stored(article=article, story=story) for n, story, article in map(article_of, rows)}
+    ordered = [(n, found[n]) for n in numbers if n in found]
+    return with_hits(db, ordered) if hits else ordered
 
 
-def with_hits(db: sqlite3.Connection, rows: Iterable[Row]) -> list[tuple[int, Stored]]:
-    """Articles of rows of ARTICLE_COLUMNS with the hits that hold in their present revision."""
-    read = [article_of(row) for row in rows]
+def with_hits(db: sqlite3.Connection, found: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
+    """The same articles with the hits that hold in the revision that was read."""
     hits: dict[int, list[Hit]] = defaultdict(list)
     for n, *row in db.execute(
         f"SELECT n, {HIT_COLUMNS} FROM hits"
         " WHERE n IN (SELECT value FROM json_each(?)) AND withdrawn IS NULL ORDER BY k",
-        (_list(n for n, _, _ in read),),
+        (_list(n for n, _ in found),),
     ):
         hits[n].append(hit_of(tuple(row)))
     return [
-        (
-            n,
-            Stored(article=article, story=story, hits=tuple(h for h in hits[n] if h.revision == article.revision)),
-        )
-        for n, story, article in read
+        (n, replace(stored, hits=tuple(h for h in hits[n] if h.revision == stored.article.revision)))
+        for n, stored in found
     ]
 
 

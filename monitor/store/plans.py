@@ -9,7 +9,7 @@ becomes *tests* on the number. Whatever can is put into one MATCH of the full-te
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -63,6 +63,14 @@ def newest(connection: sqlite3.Connection, plan: Plan, limits: Filter, limit: in
     for sql in queries(plan, stale, limits, limit):
         found.update(n for (n,) in connection.execute(sql.text, sql.values))
     return sorted(found, reverse=True)[:limit]
+
+
+def mentioned(connection: sqlite3.Connection, numbers: Sequence[int], rev: str) -> frozenset[str] | None:
+    """Entities named in these articles; None while some article of the store was matched with another revision."""
+    if _any_stale(connection, rev):
+        return None
+    asked = "SELECT DISTINCT entity FROM mentions INDEXED BY mentions_n WHERE n IN (SELECT value FROM json_each(?))"
+    return frozenset(entity for (entity,) in connection.execute(asked, (compact(list(numbers)),)))
 
 
 def _without_lists(plan: Plan) -> Plan:

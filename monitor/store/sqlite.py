@@ -171,10 +171,20 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.by_id(db, ids)
 
-    def candidates(self, plan: Plan, limits: Filter, limit: int) -> list[tuple[int, Stored]]:
+    def candidates(self, plan: Plan, limits: Filter, limit: int, *, hits: bool = True) -> list[tuple[int, Stored]]:
         """See Store.candidates; `since` is included, `until` is not."""
         with self._connections.reading() as db:
-            return articles.by_number(db, plans.newest(db, plan, limits, limit))
+            return articles.by_number(db, plans.newest(db, plan, limits, limit), hits=hits)
+
+    def with_hits(self, found: Sequence[tuple[int, Stored]]) -> list[tuple[int, Stored]]:
+        """See Store.with_hits."""
+        with self._connections.reading() as db:
+            return articles.with_hits(db, found)
+
+    def mentioned(self, numbers: Sequence[int], rev: str) -> frozenset[str] | None:
+        """See Store.mentioned."""
+        with self._connections.reading() as db:
+            return plans.mentioned(db, numbers, rev)
 
     def scan(self, since: datetime | None, after: int, limit: int, upto: int | None = None) -> list[tuple[int, Stored]]:
         """See Store.scan; the first cursor is 0."""
