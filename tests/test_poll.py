@@ -15,6 +15,7 @@ from fakes import NOW, Answer, Entry, Site, Workspace, entries, until
 
 from monitor.errors import TemporaryError
 from monitor.model import Batch, Failed, Feed, FeedState, FetchResult, Saved
+from monitor.service import poll
 
 
 def stored(desk: Workspace, columns: str) -> list[tuple[object, ...]]:
@@ -104,6 +105,34 @@ def test_more_feeds_than_a_group_are_all_kept(desk: Workspace, site: Site) -> No
     assert (report.feeds, report.fetched, report.failed, report.articles) == (70, 67, 3, 67)
     assert sorted(failing) == ["f3", "f40", "f69"]
     assert len({sentence for _, _, sentence in report.failures}) >= 2
+
+
+def test_a_feed_with_very_many_items_is_matched_in_pieces(
+    desk: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a large feed brings is matched a piece at a time, and stored as if it had been matched at once."""
+    desk.feeds({"large": f"{site.base}/large", "small": f"{site.base}/small"})
+    site.show("/large", entries(*range(9)))
+    site.show("/small", entries(20, 21))
+    kept = []
+    for portion in (poll.PORTION, 4):
+        monkeypatch.setattr(poll, "PORTION", portion)
+        monkeypatch.setattr(poll, "PIECE", 2)
+        with desk.open() as app:
+            report = app.polling.poll(every=True)
+        with closing(sqlite3.connect(desk.root / "data" / "monitor.db")) as db:
+            rows = [db.execute(sql).fetchall() for sql in (
+                "SELECT a.id, m.entity, m.spans FROM mentions m JOIN articles a USING (n) ORDER BY 1, 2",
+                "SELECT article, watchlist, rule, entity, level, evidence FROM hits ORDER BY hit",
+            )]  # fmt: skip
+            for table in ("hits", "mentions", "sketches", "articles"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own tables
+            db.execute("INSERT INTO search(search) VALUES ('delete-all')")
+            db.execute("UPDATE feeds SET last_ok = NULL, etag = '', last_modified = '', body_hash = ''")
+            db.commit()
+        kept.append((report.articles, report.hits, rows))
+    assert kept[0] == kept[1]
+    assert kept[0][:2] == (11, 11)
 
 
 def test_a_feed_that_hangs_keeps_the_news_of_others_from_nobody(desk: Workspace, site: Site) -> None:

@@ -7,17 +7,20 @@ store.claim_due | fetcher.fetch_all | sandbox(read_feed) | store.known | extract
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+import zlib
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import overload
 
 from monitor import cluster, dates, extract, faults, identity
 from monitor.match import Matcher
 from monitor.match.collector import uncollected
-from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult
+from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult, Matched
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
 from monitor.schedule import asking, must_wait, next_state
@@ -35,8 +38,10 @@ PAUSE = 0.25
 """Seconds without an answer after which what is there is written."""
 
 PORTION = 800
-"""Articles matched and written at once, but never a part of one feed: a feed of 3,000 articles full of names, together
-with 31 others, took 350 MB."""
+"""Articles matched and written at once, but never a part of one feed. Those of a larger one are matched in pieces of
+PIECE, and what is found in each is packed until it is written, all in one transaction."""
+
+PIECE = 200
 
 LEASE = 600.0
 SHOWN = 1_000
@@ -233,14 +238,16 @@ class Polling:
         ]
         every = [a for articles in fresh for a in articles]
         matcher: Matcher | None = self.editorial.current().matcher if every else None
-        matched = iter(matcher.match(every) if matcher else ())
+        matched = _found(matcher, every) if matcher else ()
         faults.point("poll.matched")
         stories = iter(self._stories(every, now) if every else ())
         faults.point("poll.clustered")
         batches = []
+        end = 0
         for (feed, state, fetched, found), articles in zip(read, fresh, strict=True):
             new = [a for a in articles if a.id not in known]
-            mine = tuple(next(matched) for _ in articles)
+            start, end = end, end + len(articles)
+            mine = matched if len(articles) == len(every) else matched[start:end]
             trace.compared(feed, found, articles, new)
             trace.matched(feed, mine)
             batches.append(
@@ -338,6 +345,38 @@ def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:
         portion.append(one)
     if portion:
         yield portion
+
+
+class _Packed(Sequence[Matched]):
+    """What was found in very many articles, a piece at a time: it packs to a twentieth. Read it in order."""
+
+    def __init__(self, pieces: Iterable[Sequence[Matched]]) -> None:
+        self._pieces: list[tuple[int, bytes]] = []
+        for piece in pieces:
+            self._pieces.append((len(piece), zlib.compress(pickle.dumps(piece, pickle.HIGHEST_PROTOCOL), 1)))
+
+    def __len__(self) -> int:
+        return sum(number for number, _ in self._pieces)
+
+    def __iter__(self) -> Iterator[Matched]:
+        for _, packed in self._pieces:
+            yield from pickle.loads(zlib.decompress(packed))  # noqa: S301 - packed in this process
+
+    @overload
+    def __getitem__(self, place: int) -> Matched: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Matched, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Matched | tuple[Matched, ...]:
+        return tuple(self)[place]
+
+
+def _found(matcher: Matcher, articles: Sequence[Article]) -> Sequence[Matched]:
+    """What the matcher finds, packed when the articles are more than a portion: they are those of one feed."""
+    if len(articles) <= PORTION:
+        return tuple(matcher.match(articles))
+    return _Packed(matcher.match(articles[n : n + PIECE]) for n in range(0, len(articles), PIECE))
 
 
 def _read(outcome: Done[Read | Failed] | Killed) -> Read | Failed:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from monitor import faults
 from monitor.identity import Shown
@@ -41,7 +42,7 @@ _SKETCH_DAYS = 30
 _SKETCH_DAY = "store.sketches"
 """Key in `meta`: the day on which they were dropped last."""
 
-_AT_ONCE = 1_000
+_AT_ONCE = 500
 """Articles whose mentions are made into rows and sorted at once: more save little time and take much memory."""
 
 Neighbour = tuple[str, str, tuple[int, ...]]
@@ -57,7 +58,7 @@ class _Entry:
 
     article: Article
     story: str
-    matched: Matched | None
+    batch: int
     matched_rev: str
 
 
@@ -103,8 +104,7 @@ def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: 
     faults.point("store.inserted")
     _revise(db, revised)
     faults.point("store.revised")
-    hits = [(n, hit) for n, entry in [*new, *revised] if entry.matched for hit in entry.matched.hits]
-    added = add_hits(db, hits, iso(made), lookback=False)
+    added = _found(db, batches, {e.article.id: (n, e.batch) for n, e in [*new, *revised]}, iso(made))
     faults.point("store.hits")
     states = [batch.state for batch in batches if batch.state is not None]
     feeds.keep_states(db, states)
@@ -116,11 +116,10 @@ def save(db: sqlite3.Connection, batches: Sequence[Batch], ready: Folded, made: 
 def _entries(batches: Sequence[Batch]) -> dict[str, _Entry]:
     """By article id; of one that comes twice the first counts, the next poll brings the other again."""
     entries: dict[str, _Entry] = {}
-    for batch in batches:
-        matched = {m.article: m for m in batch.matched}
+    for number, batch in enumerate(batches):
         stories = batch.stories or tuple(article.id for article in batch.articles)
         for article, story in zip(batch.articles, stories, strict=True):
-            entries.setdefault(article.id, _Entry(article, story, matched.get(article.id), batch.matched_rev))
+            entries.setdefault(article.id, _Entry(article, story, number, batch.matched_rev))
     return entries
 
 
@@ -171,7 +170,7 @@ def _insert(db: sqlite3.Connection, new: list[tuple[int, _Entry]]) -> None:
         f"INSERT INTO articles VALUES ({', '.join('?' * 20)})",
         (article_row(n, e.article, e.story, e.matched_rev) for n, e in new),
     )
-    _attach(db, new)
+    _sketch(db, new)
     if new:
         _drop_old_sketches(db, max(e.article.seen for _, e in new))
 
@@ -205,17 +204,40 @@ def _revise(db: sqlite3.Connection, revised: list[tuple[int, _Entry]]) -> None:
     )  # fmt: skip
     db.execute("DELETE FROM mentions WHERE n IN (SELECT value FROM json_each(?))", (numbers,))
     db.executemany("DELETE FROM sketches WHERE value = ? AND n = ?", sketches)
-    _attach(db, revised)
+    _sketch(db, revised)
 
 
-def _attach(db: sqlite3.Connection, entries: list[tuple[int, _Entry]]) -> None:
-    for first in range(0, len(entries), _AT_ONCE):
-        part = entries[first : first + _AT_ONCE]
-        mentions = [row for n, e in part if e.matched for row in mention_rows(n, e.matched.mentions)]
+def _sketch(db: sqlite3.Connection, entries: list[tuple[int, _Entry]]) -> None:
+    rows = [row for n, e in entries for row in sketch_rows(n, e.article.signature, iso(e.article.seen))]
+    db.executemany("INSERT INTO sketches(value, n, seen) VALUES (?, ?, ?)", sorted(rows))
+
+
+def _found(db: sqlite3.Connection, batches: Sequence[Batch], written: dict[str, tuple[int, int]], made: str) -> int:
+    """Write what was found in the written articles (id -> n, number of its batch); how many hits were new.
+
+    `matched` of a batch is read once and in its order, so that it may be made while it is read.
+    """
+    found = _of_written(batches, written)
+    added = 0
+    while part := sorted(islice(found, _AT_ONCE), key=_by_number):
         # in the order of the key: inserting at random places touched 3 times as many pages
-        db.executemany("INSERT INTO mentions(entity, n, spans) VALUES (?, ?, ?)", sorted(mentions))
-        sketches = [row for n, e in part for row in sketch_rows(n, e.article.signature, iso(e.article.seen))]
-        db.executemany("INSERT INTO sketches(value, n, seen) VALUES (?, ?, ?)", sorted(sketches))
+        mentions = sorted(row for n, m in part for row in mention_rows(n, m.mentions))
+        db.executemany("INSERT INTO mentions(entity, n, spans) VALUES (?, ?, ?)", mentions)
+        added += add_hits(db, [(n, hit) for n, m in part for hit in m.hits], made, lookback=False)
+    return added
+
+
+def _of_written(batches: Sequence[Batch], left: dict[str, tuple[int, int]]) -> Iterator[tuple[int, Matched]]:
+    for number, batch in enumerate(batches):
+        for matched in batch.matched:
+            n, own = left.get(matched.article, (0, -1))
+            if own == number:
+                del left[matched.article]  # an article may come twice
+                yield n, matched
+
+
+def _by_number(found: tuple[int, Matched]) -> int:
+    return found[0]
 
 
 def add_hits(db: sqlite3.Connection, hits: list[tuple[int, Hit]], made: str, *, lookback: bool) -> int:
