@@ -7,6 +7,7 @@ All of them are frozen: a stage takes some and returns others. Times are aware U
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -250,7 +251,7 @@ class Batch:
 
     state: FeedState | None = None
     articles: tuple[Article, ...] = ()
-    matched: tuple[Matched, ...] = ()
+    matched: Sequence[Matched] = ()
     """One per article, in the same order."""
     matched_rev: str = ""
     """Revision of all watchlists together that `matched` was made with."""
