@@ -1,6 +1,7 @@
 """Every object that crosses a module line, in the order in which it is made.
 
 All of them are frozen: a stage takes some and returns others. Times are aware UTC datetimes, sequences are tuples.
+Mention, Evidence and Hit are named tuples, made by the million: `bench/match.py` counts what each costs.
 
     Feed -> FeedState -> FetchResult -> Item -> Article -> Mention, Hit -> Batch -> Digest -> Message -> Delivery
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 LANGUAGES = ("en", "tr", "ar", "ku", "ckb", "fa")
 """Language codes: ku is Kurmanji in Latin letters (kmr is read as ku), ckb is Sorani in Arabic letters."""
@@ -185,8 +186,7 @@ def plausible(published: datetime | None, seen: datetime, *, believe: bool = Fal
     return published if believe or -86_400 <= age <= 365 * 86_400 else seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
+class Mention(NamedTuple):
     """An entity named in an article. Offsets are half-open code points of the stored title or text."""
 
     entity: str
@@ -198,8 +198,7 @@ class Mention:
     """It lies inside a longer name ("Iraq" in "Islamic Resistance in Iraq"): a leaf for rules, no hit of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One span that made a hit true: which leaf, the very letters, where, and the sentence around them."""
 
     leaf: Literal["entity", "word", "term"]
@@ -213,8 +212,7 @@ class Evidence:
     lang: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(NamedTuple):
     """A rule or a watched entity found in one revision of an article; unique by all but `rev`, `level`, `evidence`."""
 
     article: str

@@ -148,6 +148,6 @@ def test_each_file_alone_or_together(shipped: Loaded) -> None:
     assert forward.matcher.rev == backward.matcher.rev
     samples = [example_article(e) for f in shipped.files for e in f.examples]
     for one, other in zip(forward.matcher.match(samples), backward.matcher.match(samples), strict=True):
-        assert {replace(h, evidence=()) for h in one.hits} == {replace(h, evidence=()) for h in other.hits}
+        assert {h._replace(evidence=()) for h in one.hits} == {h._replace(evidence=()) for h in other.hits}
         assert {e for h in one.hits for e in h.evidence} == {e for h in other.hits for e in h.evidence}
         assert set(one.mentions) == set(other.mentions)

@@ -466,7 +466,7 @@ def test_rematch_replaces_adds_and_withdraws(store: Store) -> None:
     again = Matched(article="a", lang="en", mentions=(mention("iraq"), mention("syria")), hits=(stays, new))
     assert store.rematched([again], ["r-a"], "w2", lookback=True) == Saved(hits=1, withdrawn=1)
     (stored,) = store.articles(["a"])
-    assert stored.hits == (stays, replace(new, lookback=True))
+    assert stored.hits == (stays, new._replace(lookback=True))
     assert store.stale("w2", None) == 0
     assert store.stale("w1", NOW) == 1
     assert store.counts().hits == 3
@@ -658,7 +658,7 @@ def test_meta_and_counts(store: Store) -> None:
 def test_hit_has_a_short_id() -> None:
     """A hit can be named by 16 hex digits that depend on nothing but what makes it unique."""
     told = article("a")
-    assert hit_id(hit(told)) == hit_id(replace(hit(told), level="flash", rev="w9"))
+    assert hit_id(hit(told)) == hit_id(hit(told)._replace(level="flash", rev="w9"))
     assert hit_id(hit(told)) != hit_id(hit(article("b")))
     assert len(hit_id(hit(told))) == 16
 

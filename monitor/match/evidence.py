@@ -10,7 +10,6 @@ from monitor.match.scan import Text
 from monitor.match.vocabulary import LeafKind, Vocabulary
 from monitor.model import Evidence, FieldName, Mention
 from monitor.query.evaluate import Atom
-from monitor.text.sentences import around
 
 if TYPE_CHECKING:
     from monitor.match.view import ArticleView
@@ -24,20 +23,17 @@ class Witness:
     """Turns folded spans into what a person is shown."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._leaves = vocabulary.leaves
+        self._names = [leaf.name for leaf in vocabulary.leaves]
         self._shown = [_shown(leaf.kind) for leaf in vocabulary.leaves]
 
-    def mention(self, text: Text, start: int, end: int, leaf: int, *, nested: bool) -> Mention:
-        """The entity of a leaf as it is named at a folded span."""
-        field, first, last = text.shown(start, end)
-        return Mention(
-            entity=self._leaves[leaf].name,
-            field=FIELDS[field],
-            start=first,
-            end=last,
-            letters=text.letters(field)[first:last],
-            nested=nested,
-        )
+    def mentions(self, text: Text, rows: Sequence[tuple[tuple[int, int], int, bool]]) -> tuple[Mention, ...]:
+        """The entities of leaves as they are named at folded spans; `rows` are (span, leaf, nested)."""
+        fields = text.article.title, text.article.text
+        found = []
+        for place, leaf, nested in rows:
+            field, first, last = text.shown(place)
+            found.append(Mention(self._names[leaf], FIELDS[field], first, last, fields[field][first:last], nested))
+        return tuple(found)
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
         """One piece of evidence per span, at most five of one leaf, in order of place."""
@@ -53,17 +49,16 @@ class Witness:
 
     def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
         text = view.text
-        field, first, last = text.shown(start, end)
-        letters = text.letters(field)
+        field, first, last = text.shown((start, end))
         return Evidence(
-            leaf=self._shown[leaf],
-            name=self._leaves[leaf].name,
-            letters=letters[first:last],
-            field=FIELDS[field],
-            start=first,
-            end=last,
-            sentence=around(letters, first, last),
-            lang=text.article.lang,
+            self._shown[leaf],
+            self._names[leaf],
+            text.letters(field)[first:last],
+            FIELDS[field],
+            first,
+            last,
+            view.sentence(field, first, last),
+            text.article.lang,
         )
 
 

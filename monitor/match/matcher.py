@@ -74,8 +74,8 @@ class Matcher:
     def match(self, articles: Sequence[Article]) -> list[Matched]:
         """Mentions and hits of each article, in the order of `articles`."""
         found: list[Matched] = []
-        for first in range(0, len(articles), BATCH):
-            with uncollected():
+        with uncollected():
+            for first in range(0, len(articles), BATCH):
                 found.extend(
                     Matched(article=text.article.id, lang=text.article.lang)
                     if self._telling.isdisjoint(places)
@@ -105,7 +105,7 @@ class Matcher:
     def _mentions(self, view: ArticleView) -> tuple[Mention, ...]:
         rows = [(place, leaf, place in found.nested) for leaf, found in view.found.items() for place in found.places]
         rows.sort()
-        return tuple(self._witness.mention(view.text, *place, leaf, nested=nested) for place, leaf, nested in rows)
+        return self._witness.mentions(view.text, rows)
 
     def _mention_hits(self, view: ArticleView) -> list[Hit]:
         hits = []
@@ -146,16 +146,8 @@ class Matcher:
         entity: str | None = None,
     ) -> Hit:
         article = view.text.article
-        return Hit(
-            article=article.id,
-            revision=article.revision,
-            watchlist=file.id,
-            rule=rule,
-            entity=entity,
-            rev=file.rev,
-            level=level,
-            evidence=self._witness.evidence(view, atoms),
-        )
+        evidence = self._witness.evidence(view, atoms)
+        return Hit(article.id, article.revision, file.id, rule, entity, file.rev, level, evidence)
 
     def _leaves_that_tell(self) -> frozenset[int]:
         """Where none of these stands, there is no mention and no hit: words alone need not be looked at."""

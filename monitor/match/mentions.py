@@ -52,18 +52,20 @@ def resolve(
 
     `shorts` leads from the leaf of a short name to its entity and the company it needs.
     """
-    present = watched.keys() & places.keys()
-    full = {n: _unmasked(watched[n], places[n], places) for n in present}
+    full = {n: _unmasked(watched[n], places[n], places) for n in watched.keys() & places.keys()}
     found = {n: spans for n, spans in full.items() if spans}
     for short in shorts.keys() & places.keys():
         entity, company = shorts[short]
-        company_at = [p for leaf in company.leaves & places.keys() for p in places[leaf]]
-        company_at += [p for other in company.entities & full.keys() for p in full[other]]
+        # not `&`: a view of keys beside a frozenset walks through all of the frozenset, and some hold hundreds
+        company_at = [p for leaf in company.leaves.intersection(places) for p in places[leaf]]
+        company_at += [p for other in company.entities.intersection(full) for p in full[other]]
+        if not company_at and not company.friends:
+            continue  # nearly all of the places that make a dated event
         spans = _accompanied(places[short], company_at, company, friends, word)
         spans = _unmasked(watched[entity], spans, places)
         if spans:
             found[entity] = found.get(entity, []) + spans
-    longest = {n: _hulls(spans) for n, spans in found.items()}
+    longest = {n: spans if len(spans) == 1 else _hulls(spans) for n, spans in found.items()}
     return _nested(longest)
 
 
@@ -90,15 +92,17 @@ def _accompanied(
     if company.within is None:
         return _somewhere(spans, known, company, friends)
     known += [p for friend in company.friends for p in friends(friend)]
+    if not known:
+        return known
     reach = company.within + 1
     numbered = [(a, b, word(a), word(b - 1)) for a, b in known]
     kept = []
     for start, end in spans:
         first, last = word(start), word(end - 1)
-        if any(
-            opens - last <= reach >= first - closes and (b <= start or end <= a) for a, b, opens, closes in numbered
-        ):
-            kept.append((start, end))
+        for a, b, opens, closes in numbered:
+            if opens - last <= reach >= first - closes and (b <= start or end <= a):
+                kept.append((start, end))
+                break
     return kept
 
 
@@ -117,8 +121,6 @@ def _somewhere(
 
 def _hulls(spans: list[Place]) -> list[Place]:
     """Overlapping spellings of one entity are one mention: Ayn el-Esed and el-Esed Üssü in Ayn el-Esed Üssü."""
-    if len(spans) == 1:
-        return spans
     kept: list[Place] = []
     reached = -1
     for start, end in sorted(spans):

@@ -15,7 +15,7 @@ from monitor.match.sounds import Sounding, Sounds, agreeing
 from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
-from monitor.text.affixes import affixes, all_prefixes, some_language_takes
+from monitor.text.affixes import EVERY, all_prefixes, gluing_before, gluing_behind
 from monitor.text.exceptions import Mark, letter_at
 from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA
@@ -69,23 +69,30 @@ class Text:
         first, last = self._batch.original(2 * self._number + field, start, end)
         return field, first, last
 
-    def shown(self, start: int, end: int) -> tuple[int, int, int]:
+    def shown(self, place: tuple[int, int]) -> tuple[int, int, int]:
         """The same with the marks at the edges that folding drops; remembered, for mention and evidence both ask."""
-        found = self._shown.get((start, end))
+        found = self._shown.get(place)
         if found is None:
+            start, end = place
             field = 0 if start < self.bounds[1] else 1
             first, last = self._batch.original(2 * self._number + field, start, end)
             letters = self.article.title if field == 0 else self.article.text
             first, last = widened(letters, first, last)
-            if letters[last : last + 1] == "." == letters[last - 2 : last - 1]:
+            if letters.startswith(".", last) and letters.startswith(".", last - 2):
                 last += 1  # the last point of "U.S."
-            found = self._shown[start, end] = field, first, last
+            found = self._shown[place] = field, first, last
         return found
+
+    @property
+    def word_numbers(self) -> memoryview:
+        """For each folded position of the batch the number of its word."""
+        return self._batch.word_numbers()
 
     @property
     def breaks(self) -> list[int]:
         """Places where the end of a line parts a word; nearly no text has any."""
-        return [gap for gap in self._batch.breaks if self.bounds[0] < gap < self.bounds[2]]
+        gaps = self._batch.breaks
+        return [gap for gap in gaps if self.bounds[0] < gap < self.bounds[2]] if gaps else gaps
 
     def rejoined(self, gap: int) -> tuple[bytes, int]:
         """The words beside a break with its halves made one, and where they begin."""
@@ -93,10 +100,10 @@ class Text:
 
     def lang(self, position: int) -> str:
         """The language of the paragraph at a folded position; that of the article in the title and in most texts."""
+        if position < self.bounds[1]:
+            return self.article.lang
         if not self._stretches:
             self._stretches = paragraph_languages(self.article.text, self.article.lang)
-        if self.field(position) == 0:
-            return self.article.lang
         if len(self._stretches) == 1:
             return self._stretches[0][2]
         _, start, _ = self.original(position, position + 1)
@@ -115,6 +122,8 @@ class Scanner:
         patterns = list(uses) or [b"\x00"]
         self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
         self._meanings = [_meanings(uses.get(p, ())) for p in patterns]
+        self._loose = [tuple(use for use in uses.get(p, ()) if use.affixed or use.star) for p in patterns]
+        self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
         self._sounds = sounds
 
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
@@ -130,25 +139,22 @@ class Scanner:
         return found
 
     def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
-        until, meanings = -1, self._meanings
+        until, meanings, glued = -1, self._meanings, self._glued
         for start, end, pattern in self._automaton.find_overlapping(data):
             first = start + 1 if data[start] == SPACE else start
-            whole, asked, loose = meanings[pattern]
-            suffix = b""
+            prefix = suffix = b""
             if data[first - 1] <= SPACE >= data[end]:
-                prefix = b""
+                whole, asked = meanings[pattern]
             else:
                 if data[first - 1] > SPACE:
                     prefix = data[data.rfind(b" ", 0, first) + 1 : first]
                     if prefix not in _PREFIXES:
                         continue
-                else:
-                    prefix = b""
                 if data[end] > SPACE:
                     suffix = data[end : data.find(b" ", end)]
-                whole, asked = (), loose
-                if suffix and not some_language_takes(data[end - 1], suffix) and not suffix.isdigit():
-                    asked = tuple(use for use in loose if use.star)
+                whole, asked = (), glued(pattern, prefix, suffix, data[end - 1])
+                if not asked:
+                    continue
             if end > until:
                 current = (bisect_right(edges, start) - 1) // 2
                 until = edges[2 * current + 2]
@@ -161,6 +167,15 @@ class Scanner:
                     begin = first - 2 if prefix.endswith(ARTICLE) else first
                     places[use.leaf].append((begin, last))
 
+    def _uses_glued(self, pattern: int, prefix: bytes, suffix: bytes, last: int) -> tuple[Use, ...]:
+        """What a pattern may mean with these letters glued to it in any language; nearly always nothing."""
+        return tuple(
+            use
+            for use in self._loose[pattern]
+            if (not prefix or gluing_before(use.lang, prefix, use.article, use.words > 1))
+            and (not suffix or use.star or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1])
+        )
+
     def _over_breaks(self, batch: FoldedBatch, found: Sequence[tuple[Text, Places]]) -> None:
         """Names that the end of a line parts, "Sin-" and "jar"; there are few, so each is looked at alone."""
         for gap in batch.breaks:
@@ -171,11 +186,11 @@ class Scanner:
                 if not _parted(piece, gap - begin, first, end):
                     continue
                 suffix = _ending(piece, end)
-                whole, asked, loose = self._meanings[pattern]
+                whole, asked = self._meanings[pattern]
                 place = begin + first, begin + end + 1  # one byte more: the space of the break
                 for leaf in () if suffix else whole:
                     places[leaf].append(place)
-                for use in loose if suffix else asked:
+                for use in self._loose[pattern] if suffix else asked:
                     if not use.marked and _stands(text, use, b"", suffix, *place):
                         places[use.leaf].append(place)
 
@@ -201,21 +216,29 @@ def _known(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
 class Asked:
     """Finds a few patterns in one article, each when it is asked for the first time."""
 
-    __slots__ = ("_known", "_patterns", "_text")
+    __slots__ = ("_breaks", "_known", "_patterns", "_text")
 
     def __init__(self, text: Text, patterns: Mapping[int, Sequence[tuple[bytes, Use]]]) -> None:
         self._text, self._patterns = text, patterns
         self._known: dict[int, list[tuple[int, int]]] = {}
+        self._breaks = text.breaks
 
     def __call__(self, leaf: int) -> list[tuple[int, int]]:
         """The places of a leaf."""
-        if leaf not in self._known:
-            self._known[leaf] = [place for pattern, use in self._patterns[leaf] for place in self._find(pattern, use)]
-        return self._known[leaf]
+        known = self._known.get(leaf)
+        if known is None:
+            known = self._known[leaf] = []
+            find, (begin, _, stop) = self._text.data.find, self._text.bounds
+            for pattern, use in self._patterns[leaf]:
+                at = find(pattern, begin, stop)
+                if at >= 0:
+                    known.extend(self._find(pattern, use, at, stop))
+                for gap in self._breaks:
+                    known.extend(self._find_over(gap, pattern, use))
+        return known
 
-    def _find(self, pattern: bytes, use: Use) -> Iterator[tuple[int, int]]:
-        text, (begin, _, stop) = self._text, self._text.bounds
-        at = text.data.find(pattern, begin, stop)
+    def _find(self, pattern: bytes, use: Use, at: int, stop: int) -> Iterator[tuple[int, int]]:
+        text = self._text
         while at >= 0:
             start, end = at + (pattern[0] == SPACE), at + len(pattern)
             prefix = text.data[text.data.rfind(b" ", 0, start) + 1 : start] if text.data[start - 1] > SPACE else b""
@@ -223,8 +246,6 @@ class Asked:
             if _stands(text, use, prefix, suffix, start, end):
                 yield start, end + (len(suffix) if use.star else 0)
             at = text.data.find(pattern, at + 1, stop)
-        for gap in text.breaks:
-            yield from self._find_over(gap, pattern, use)
 
     def _find_over(self, gap: int, pattern: bytes, use: Use) -> Iterator[tuple[int, int]]:
         piece, begin = self._text.rejoined(gap)
@@ -260,28 +281,28 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     return not letters[first].islower() or letters.islower()
 
 
-def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...], tuple[Use, ...]]:
-    """What a pattern means as a whole word: leaves without question, uses to look at; and within a longer word."""
+def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...]]:
+    """What a pattern means as a whole word: leaves without question, and uses to look at."""
     whole, asked = [], []
     for use in uses:
         if use.exact or use.capitals or use.unknown or use.article or use.marked:
             asked.append(use)
         elif use.leaf not in whole:
             whole.append(use.leaf)
-    return tuple(whole), tuple(asked), tuple(use for use in uses if use.affixed or use.star)
+    return tuple(whole), tuple(asked)
 
 
 def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:  # one row of the scan
     """Whether a candidate is a whole word but for what is glued to it, which its language must allow."""
-    if (use.exact or use.capitals) and not _in_capitals(text, use, start, end):
-        return False
-    if use.unknown and not _same_letters(text, use.unknown, start, end, fold_case=True):
-        return False
-    if use.marked and not _marked(text, use.marked, start):
+    if suffix and not use.star and not _suffixed(text, use, suffix, start, end):
         return False
     if (prefix or use.article) and not _prefixed(text, use, prefix, start):
         return False
-    return not suffix or use.star or _suffixed(text, use, suffix, start, end)
+    if (use.exact or use.capitals) and not _in_capitals(text, use, start, end):
+        return False
+    if use.unknown and not _same_letters(text, use.unknown, start, end):
+        return False
+    return not use.marked or _marked(text, use.marked, start)
 
 
 def _marked(text: Text, marked: Sequence[Mark], start: int) -> bool:
@@ -296,38 +317,23 @@ def _marked(text: Text, marked: Sequence[Mark], start: int) -> bool:
 def _prefixed(text: Text, use: Use, prefix: bytes, start: int) -> bool:
     if not use.affixed or not (use.long or use.star):
         return False
-    return _takes_prefix(text.lang(start), use.lang, prefix, use.article, use.words > 1)
+    langs = gluing_before(use.lang, prefix, use.article, use.words > 1)
+    return langs is EVERY or (bool(langs) and text.lang(start) in langs)
 
 
 def _suffixed(text: Text, use: Use, suffix: bytes, start: int, end: int) -> bool:
     if not use.affixed:
         return False
     last = text.data[end - 1]
-    if suffix.isdigit():
-        return last not in _DIGITS  # the number of a footnote, glued by a page's conversion: Sinjar21
-    glued, parted = _takes_suffix(text.lang(start), use.lang, last, suffix)
-    if glued and use.long:
-        return not text.apostrophe_at(end - 1)  # "Libya'nın" is Libya, and not "Libyan" with an ending
-    if parted and text.apostrophe_at(end):
-        return True
-    return glued and _acronym(text, start, end)
-
-
-@lru_cache(maxsize=65_536)
-def _takes_prefix(lang: str, own: str, prefix: bytes, article: bool, long: bool) -> bool:  # noqa: FBT001  # a key of the cache
-    """Whether the article's language or the name's own glues these letters before a name."""
-    return any(affixes(tongue).takes_prefix(prefix, article=article, long=long) for tongue in {lang, own} - {""})
-
-
-@lru_cache(maxsize=262_144)
-def _takes_suffix(lang: str, own: str, last: int, suffix: bytes) -> tuple[bool, bool]:
-    """Whether the article's language or the name's own takes this ending: glued; and after an apostrophe.
-
-    The same few endings come again and again, so they are remembered.
-    """
-    known = [affixes(tongue) for tongue in {lang, own} - {""}]
-    glued = any(a.takes_suffix(last, suffix, apostrophe=False) for a in known)
-    return glued, any(a.takes_suffix(last, suffix, apostrophe=True) for a in known)
+    glued, parted = gluing_behind(use.lang, last, suffix)
+    if not parted:  # it holds all of the others
+        return suffix.isdigit() and last not in _DIGITS  # the number of a footnote, glued by a page: Sinjar21
+    if glued and (glued is EVERY or text.lang(start) in glued):
+        if use.long:
+            return not text.apostrophe_at(end - 1)  # "Libya'nın" is Libya, and not "Libyan" with an ending
+        if _acronym(text, start, end):
+            return True
+    return text.apostrophe_at(end) and (parted is EVERY or text.lang(start) in parted)
 
 
 def _acronym(text: Text, start: int, end: int) -> bool:
@@ -339,11 +345,11 @@ def _acronym(text: Text, start: int, end: int) -> bool:
 
 def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
     """Whether the letters are those of the name, in its case; a headline of capitals alone proves no case."""
-    if use.exact and not _same_letters(text, use.exact, start, end):
-        return False
     field, first, last = text.original(start, end)
     letters = text.letters(field)
     found = letters[first:last]
+    if use.exact and not _same(letters, first, last, use.exact):
+        return False
     if use.capitals and not "".join(c for c in found if c.isalpha())[:ABBREVIATED].isupper():
         return False
     if not found.isupper() or "." in found or use.words > 1:
@@ -353,10 +359,18 @@ def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
     return len(_CASED.findall(letters)) - len(found) < _SHOUTED
 
 
-def _same_letters(text: Text, letters: str, start: int, end: int, *, fold_case: bool = False) -> bool:
+def _same_letters(text: Text, letters: str, start: int, end: int) -> bool:
+    """Whether a candidate of a script without codes has these letters, in any case."""
     field, first, last = text.original(start, end)
-    begin, stop = widened(text.letters(field), first, last)  # folding drops the ء of الخضراء
-    found, wanted = normalize("NFC", text.letters(field)[begin:stop]), normalize("NFC", letters)
+    return _same(text.letters(field), first, last, letters, fold_case=True)
+
+
+def _same(text: str, first: int, last: int, letters: str, *, fold_case: bool = False) -> bool:
+    found = text[first:last]
+    if not fold_case and found != letters and found.isascii() and letters.isascii():
+        return False  # "us" where "US" is asked for: by far the most
+    begin, stop = widened(text, first, last)  # folding drops the ء of الخضراء
+    found, wanted = normalize("NFC", text[begin:stop]), normalize("NFC", letters)
     return found.casefold() == wanted.casefold() if fold_case else found == wanted
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Literal
-
-import numpy as np
 
 from monitor.match.mentions import Found
 from monitor.match.scan import Places, Text
 from monitor.model import Feed, Stored
 from monitor.query import ast
 from monitor.query.evaluate import Scope, Span
-from monitor.text import SPACE
-from monitor.text.sentences import paragraph_starts, sentence_starts
+from monitor.text.sentences import SHOWN, paragraph_starts, sentence_starts, shortened, stretch
 
 LEAD_WORDS = 60
 _FAR = 1_000_000
@@ -41,19 +38,16 @@ class ArticleView:
         self._feeds = feeds
         self._stored = stored
         self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
-
-    @cached_property
-    def _spaces(self) -> list[int]:
-        first, last = self.text.bounds[0], self.text.bounds[2]
-        codes = np.frombuffer(self.text.data, dtype=np.uint8, count=last - first, offset=first)
-        spaces: list[int] = (np.flatnonzero(codes == SPACE) + first).tolist()
-        return spaces
+        self._shown: list[tuple[tuple[int, int], int, str]] = []
 
     @cached_property
     def _lead_end(self) -> int:
-        first = bisect_right(self._spaces, self.text.bounds[1])
-        spaces = self._spaces
-        return spaces[first + LEAD_WORDS] if first + LEAD_WORDS < len(spaces) else self.text.bounds[2]
+        numbers, (_, middle, after) = self._numbers, self.text.bounds
+        return bisect_left(numbers, numbers[middle] + LEAD_WORDS + 1, middle, after)
+
+    @cached_property
+    def _numbers(self) -> memoryview:
+        return self.text.word_numbers
 
     def spans(self, leaves: tuple[int, ...], scope: Scope) -> list[Span]:
         """Mentions of entities and places of words, in order, in one field or everywhere."""
@@ -89,7 +83,8 @@ class ArticleView:
 
     def word(self, position: int) -> int:
         """Number of the word at a folded position."""
-        return bisect_right(self._spaces, position) + (_FAR if position > self.text.bounds[1] else 0)
+        number: int = self._numbers[position]
+        return number + _FAR if position > self.text.bounds[1] else number
 
     @cached_property
     def _sentences(self) -> tuple[list[int], list[int]]:
@@ -99,6 +94,18 @@ class ArticleView:
     @cached_property
     def _paragraphs(self) -> tuple[list[int], list[int]]:
         return paragraph_starts(self.text.letters(0)), paragraph_starts(self.text.letters(1))
+
+    def sentence(self, field: int, start: int, end: int) -> str:
+        """The sentence around half-open code points of a field; several names of one sentence share it."""
+        for begin, stop, known in self._shown:
+            if begin[0] == field and begin[1] <= start and end <= stop:
+                return known
+        letters = self.text.letters(field)
+        first, last = stretch(letters, start, end)
+        said = shortened(letters, first, last, start, end)
+        if last - first <= SHOWN:
+            self._shown.append(((field, first), last, said))
+        return said
 
     def unit(self, position: int, kind: Literal["s", "p"]) -> int:
         """Number of the sentence or paragraph at a folded position."""

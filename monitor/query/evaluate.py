@@ -166,7 +166,11 @@ def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
 
 def gate(node: Bound) -> Gate:
     """Asks whether the leaves that occur can make the query true: a fraction of the cost of evaluating it."""
-    sets, gates = _conditions(node)
+    return _opening(*_conditions(node))
+
+
+def _opening(sets: list[frozenset[int]], gates: list[Gate]) -> Gate:
+    """Whether one of each set is present and all gates open; loops, since generators took most of the time of rules."""
 
     def opens(present: AbstractSet[int]) -> bool:
         for leaves in sets:
@@ -206,13 +210,10 @@ def _either(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[
     others = [(sets, gates) for sets, gates in parts if len(sets) != 1 or gates]
     if not others:
         return [simple], []
+    ways = [_opening(sets, gates) for sets, gates in others]
 
     def opens(present: AbstractSet[int]) -> bool:
-        if not simple.isdisjoint(present):
-            return True
-        return any(
-            not any(map(present.isdisjoint, sets)) and all(inner(present) for inner in gates) for sets, gates in others
-        )
+        return not simple.isdisjoint(present) or any(way(present) for way in ways)
 
     return [], [opens]
 

@@ -295,7 +295,7 @@ def _refreshed(
     found = []
     for name, (stored, hits) in rows.items():
         lost = changes[name].lost if name in changes else ()
-        kept = [replace(h, level=levels.get(key_of(h), h.level)) for h in hits if key_of(h) not in lost]
+        kept = [h._replace(level=levels.get(key_of(h), h.level)) for h in hits if key_of(h) not in lost]
         kept = [h for h in kept if h.level in mailed]
         if kept:
             found.append((stored, tuple(kept)))

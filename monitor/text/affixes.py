@@ -5,6 +5,7 @@ Nothing is guessed: "Kurdistanê" is Kurdistan because ê stands in ku.toml, "Ir
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,6 +19,10 @@ from monitor.text.letters import CODES
 LEAST_LETTERS = 4
 """Shorter stems take no glued affix unless they have two words (TEXT.md): كتوم is not توم with a prefix."""
 
+EVERY = frozenset(("", *LANGUAGES))
+"""All languages, and no language: told by identity, `is EVERY`."""
+
+_NOTHING = re.compile(b"")
 _VOWELS = frozenset(CODES[c] for c in "اوهي")
 
 
@@ -31,9 +36,9 @@ class Affixes:
     """The same with the article in it."""
     long_prefixes: frozenset[bytes] = frozenset()
     """Only before names of two words or more."""
-    slots: tuple[frozenset[bytes], ...] = ()
-    """A suffix is a chain of at most one form per slot, in this order."""
-    parted_slots: tuple[frozenset[bytes], ...] = ()
+    chain: re.Pattern[bytes] = _NOTHING
+    """A suffix is a chain of at most one form per slot, in the order of the slots."""
+    parted_chain: re.Pattern[bytes] = _NOTHING
     """The same after an apostrophe, where some more endings leave the name what it is."""
     apostrophe: frozenset[bytes] = frozenset()
     """Only after an apostrophe; every other suffix may follow one too."""
@@ -48,9 +53,9 @@ class Affixes:
 
     def takes_suffix(self, stem_end: int, suffix: bytes, *, apostrophe: bool) -> bool:
         """Whether these letters may follow a stem whose last folded letter is `stem_end`."""
-        if apostrophe and (suffix in self.apostrophe or _is_chain(self.parted_slots, suffix)):
+        if apostrophe and (suffix in self.apostrophe or self.parted_chain.fullmatch(suffix)):
             return True
-        return _is_chain(self.slots, suffix) and (suffix not in self.after_vowel or stem_end in _VOWELS)
+        return (suffix not in self.after_vowel or stem_end in _VOWELS) and self.chain.fullmatch(suffix) is not None
 
 
 @cache
@@ -65,8 +70,8 @@ def affixes(lang: str) -> Affixes:
         prefixes=_rows(raw.get("prefixes", [])),
         article=_rows(raw.get("article", [])),
         long_prefixes=_rows(raw.get("long_prefixes", [])),
-        slots=tuple(_rows(slot["rows"]) for slot in slots if not slot.get("apostrophe")),
-        parted_slots=tuple(_rows(slot["rows"]) for slot in slots),
+        chain=_chain([_rows(slot["rows"]) for slot in slots if not slot.get("apostrophe")]),
+        parted_chain=_chain([_rows(slot["rows"]) for slot in slots]),
         apostrophe=_rows(raw.get("apostrophe", [])),
         after_vowel=frozenset(w for slot in slots for w in words(slot.get("after_vowel", ""))),
     )
@@ -79,14 +84,30 @@ def all_prefixes() -> tuple[bytes, ...]:
     return tuple(sorted(set().union(*(a.prefixes | a.article | a.long_prefixes for a in found))))
 
 
-@lru_cache(maxsize=262_144)
-def some_language_takes(stem_end: int, suffix: bytes) -> bool:
-    """Whether these letters may follow a stem in any language: most do not, and then none need be asked for."""
-    return any(
-        affixes(lang).takes_suffix(stem_end, suffix, apostrophe=apostrophe)
-        for lang in LANGUAGES
-        for apostrophe in (False, True)
-    )
+@lru_cache(maxsize=65_536)
+def gluing_before(own: str, prefix: bytes, article: bool, long: bool) -> frozenset[str]:  # noqa: FBT001  # a key of the cache
+    """The languages of an article in which these letters may stand glued before a name of the language `own`.
+
+    EVERY when `own` itself allows it: then nobody need ask what language the paragraph is in.
+    """
+    if affixes(own).takes_prefix(prefix, article=article, long=long):
+        return EVERY
+    return frozenset(lang for lang in LANGUAGES if affixes(lang).takes_prefix(prefix, article=article, long=long))
+
+
+@lru_cache(maxsize=262_144)  # the same few endings come again and again
+def gluing_behind(own: str, stem_end: int, suffix: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """The same for letters behind a name whose last folded letter is `stem_end`: glued; and after an apostrophe.
+
+    What may be glued may also follow an apostrophe, so the second set holds the first.
+    """
+
+    def langs(*, apostrophe: bool) -> frozenset[str]:
+        taking = (x for x in (own, *LANGUAGES) if affixes(x).takes_suffix(stem_end, suffix, apostrophe=apostrophe))
+        found = frozenset(taking)
+        return EVERY if own in found else found
+
+    return langs(apostrophe=False), langs(apostrophe=True)
 
 
 def _rows(rows: list[Any]) -> frozenset[bytes]:
@@ -94,12 +115,7 @@ def _rows(rows: list[Any]) -> frozenset[bytes]:
     return frozenset(form for forms, _ in rows for form in (words(forms) or [b""]))
 
 
-@lru_cache(maxsize=65_536)
-def _is_chain(slots: tuple[frozenset[bytes], ...], suffix: bytes) -> bool:
-    """Whether the suffix is a chain; Turkish alone has 53,000 of them, so they are tried and not listed."""
-    return any(
-        suffix == form or (suffix.startswith(form) and _is_chain(slots[place + 1 :], suffix[len(form) :]))
-        for place, slot in enumerate(slots)
-        for form in slot
-        if form
-    )
+def _chain(slots: list[frozenset[bytes]]) -> re.Pattern[bytes]:
+    """Any chain of at most one form per slot; Turkish alone has 53,000 of them, so they are tried and not listed."""
+    choices = (b"|".join(map(re.escape, sorted(filter(None, slot), key=len, reverse=True))) for slot in slots)
+    return re.compile(b"".join(b"(?:%b)?" % forms for forms in choices if forms), re.DOTALL)

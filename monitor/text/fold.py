@@ -65,7 +65,7 @@ _CODES = _Codes()
 class FoldedBatch:
     """Many folded texts in one piece: a SEGMENT byte before, between and after; each word between single spaces."""
 
-    __slots__ = ("_kept", "_origins", "_single", "_sources", "_starts", "bounds", "breaks", "data")
+    __slots__ = ("_kept", "_numbers", "_origins", "_single", "_sources", "_starts", "bounds", "breaks", "data")
 
     def __init__(self, texts: Sequence[str]) -> None:
         joined = _joined(texts)
@@ -91,6 +91,7 @@ class FoldedBatch:
         kept = kept[self._single]
         self._origins: memoryview | None = None
         """A view and not an array: it gives single places as Python ints, without wrapping each."""
+        self._numbers: memoryview | None = None
         self.data: bytes = _of_one_script(kept)
         self.bounds: list[int] = np.flatnonzero(kept == SEGMENT).tolist()
         """Places of the SEGMENT bytes: text i lies strictly between bounds[i] and bounds[i + 1]."""
@@ -99,15 +100,23 @@ class FoldedBatch:
 
     def original(self, number: int, start: int, end: int) -> tuple[int, int]:
         """Half-open code points of text `number` for half-open places of `data` inside it."""
-        origins, base = self._ways_back(), self._starts[number]
+        origins, base = self._origins or self._ways_back(), self._starts[number]
         first, last = origins[start] - base, origins[end - 1] - base
         if first < 0:  # the space before the first letter
             first, last = 0, max(0, last)
-        sources = self._sources.get(number) if self._sources else None
-        if sources is not None:
-            most = len(sources) - 1
-            return int(sources[min(first, most)]), int(sources[min(last, most)]) + 1
+        if self._sources:
+            sources = self._sources.get(number)
+            if sources is not None:
+                most = len(sources) - 1
+                return int(sources[min(first, most)]), int(sources[min(last, most)]) + 1
         return first, last + 1
+
+    def word_numbers(self) -> memoryview:
+        """For each place of `data` the number of the word there, counted through the whole batch."""
+        if self._numbers is None:
+            blank = np.frombuffer(self.data, dtype=np.uint8) == SPACE
+            self._numbers = np.cumsum(blank, dtype=np.int64).data
+        return self._numbers
 
     def rejoined(self, gap: int) -> tuple[bytes, int]:
         """The words beside a break with its two halves made one, and where in `data` these bytes begin."""
@@ -157,6 +166,8 @@ def fold(text: str) -> Folded:
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """The span with the letters and marks at its edges that folding deletes: the ئ of ئێران, the ء of الخضراء."""
+    if text.isascii():
+        return start, end  # most texts: ASCII has none
     while start > 0 and text[start - 1] in _DROPPED:
         start -= 1
     while end < len(text) and text[end] in _DROPPED:

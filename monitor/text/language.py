@@ -109,6 +109,8 @@ def paragraph_languages(text: str, prior: str) -> tuple[tuple[int, int, str], ..
 
 def _mixed(text: str) -> bool:
     """Whether a text has clear signs of two languages, of one script or of both."""
+    if text.isascii():
+        return False  # all of them are signs beyond ASCII, but those of English
     counted = (sum(map(text.count, signs)) for signs in _clear())
     return sum(count >= _CLEAR for count in counted) > 1
 

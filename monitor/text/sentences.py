@@ -14,11 +14,11 @@ _SENTENCE = re.compile(
 _PARAGRAPH = re.compile(r"[\n\r\u2028\u2029]+")
 _ABBREVIATIONS = frozenset(re.findall(r"\w+", "Mr Mrs Dr Lt Gen Col Maj Sgt St No vs Prof Sn Yrd Doç Av Org Tuğg"))
 _LONGEST = max(map(len, _ABBREVIATIONS))
-_SHOWN = 300
+SHOWN = 300
 """Most letters of a sentence that evidence shows."""
 _NEAR = 120
 """Letters before a name that are looked at first: most sentences begin there."""
-_SEEN = _SHOWN + 50
+_SEEN = SHOWN + 50
 """Letters on either side in which the edges of a sentence are looked for."""
 
 
@@ -29,11 +29,14 @@ def sentence_starts(text: str) -> list[int]:
 
 def _ends(text: str, start: int, end: int) -> Iterator[int]:
     """Places between start and end at which a sentence is over, the blanks behind it included."""
-    for found in _SENTENCE.finditer(text, start, end):
-        place = found.start()
-        single = text[place] == "." and found.group().count(".") == 1 and "\n" not in found.group()
-        if not (single and _abbreviated(text, place)):
-            yield found.end()
+    return (found.end() for found in _SENTENCE.finditer(text, start, end) if _is_end(text, found))
+
+
+def _is_end(text: str, found: re.Match[str]) -> bool:
+    """Whether a sentence ends at these signs: not at the full stop of "Lt."."""
+    place = found.start()
+    signs = found.group()
+    return text[place] != "." or signs.count(".") > 1 or "\n" in signs or not _abbreviated(text, place)
 
 
 def _abbreviated(text: str, place: int) -> bool:
@@ -51,27 +54,45 @@ def paragraph_starts(text: str) -> list[int]:
 
 
 def around(text: str, start: int, end: int) -> str:
-    """The sentence that holds text[start:end], shortened on both sides when it is very long.
+    """The sentence that holds text[start:end], shortened on both sides when it is very long."""
+    return shortened(text, *stretch(text, start, end), start, end)
 
-    Only the surroundings are looked at: farther away nothing is shown.
+
+def stretch(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the sentence that holds text[start:end] begins and ends.
+
+    Only the surroundings are looked at: what is farther away is not shown, and then the stretch is longer than SHOWN.
     """
-    right = min(len(text), end + _SEEN)
     for reach in (_NEAR, _SEEN):
         left = max(0, start - reach)
-        first = max(_ends(text, left, start), default=left)
-        if first > left:
+        first = _begin(text, left, start)
+        if first > left or not left:
             break
-    last = next(_ends(text, end, right), right)
+    right = min(len(text), end + _SEEN)
+    return first, next(_ends(text, end, right), right)
+
+
+def shortened(text: str, first: int, last: int, start: int, end: int) -> str:
+    """The sentence text[first:last] in one line, with at most SHOWN letters around text[start:end]."""
+    if last - first <= SHOWN:
+        return " ".join(text[first:last].split())
     cut_left = cut_right = False
-    if last - first > _SHOWN:
-        room = max(0, _SHOWN - (end - start)) // 2
-        if start - first > room:
-            first, cut_left = _word_start(text, start - room, start), True
-        if last - end > room:
-            last, cut_right = text.rfind(" ", end, end + room), True
-            last = end + room if last < 0 else last
+    room = max(0, SHOWN - (end - start)) // 2
+    if start - first > room:
+        first, cut_left = _word_start(text, start - room, start), True
+    if last - end > room:
+        last, cut_right = text.rfind(" ", end, end + room), True
+        last = end + room if last < 0 else last
     shown = " ".join(text[first:last].split())
     return f"{'… ' if cut_left else ''}{shown}{' …' if cut_right else ''}"
+
+
+def _begin(text: str, left: int, start: int) -> int:
+    """Behind the last end of a sentence between `left` and `start`; `left` when there is none."""
+    for found in reversed(list(_SENTENCE.finditer(text, left, start))):
+        if _is_end(text, found):
+            return found.end()
+    return left
 
 
 def _word_start(text: str, place: int, limit: int) -> int:

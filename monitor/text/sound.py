@@ -35,7 +35,7 @@ _VOWELS = {_code(letter): _KINS[kin] for letters, kin, _ in _DATA["vowels"] for 
 _SOUNDS = {_code(c): ord(sound) for letters, sound, _ in (*_DATA["latin"], *_DATA["arabic"]) for c in letters}
 _SOUNDING = bytes(_SOUNDS.get(code, code) for code in range(256))
 _DROPPED = bytes(code for code in range(256) if code not in _SOUNDS and code not in (SPACE, SEGMENT))
-_SOUND = np.array([0 if code in _DROPPED else _SOUNDING[code] for code in range(256)], dtype=np.uint8)
+_SOUND = bytes(0 if code in _DROPPED else _SOUNDING[code] for code in range(256))
 _TRANSLATED = bytes(ord(_DATA["translated"].get(chr(code), chr(code))) for code in range(256))
 _LATIN = frozenset(b"abcdefghijklmnopqrstuvwxyz")
 
@@ -77,11 +77,12 @@ def undoubled(sounds: bytes) -> bytes:
 
 def heard(data: bytes) -> tuple[bytes, memoryview]:
     """skeleton(data), and for each byte of it its place in `data`."""
-    sounds = _SOUND[np.frombuffer(_voiced(data), dtype=np.uint8)]
-    where = np.flatnonzero(sounds)
+    sounds = np.frombuffer(_voiced(data).translate(_SOUND), dtype=np.uint8)
+    where = np.flatnonzero(sounds != 0)
     kept = sounds[where]
     single = np.ones(len(kept), dtype=bool)
-    single[1:] = (kept[1:] != kept[:-1]) | (kept[1:] == SEGMENT)
+    np.not_equal(kept[1:], kept[:-1], out=single[1:])
+    single[1:] |= kept[1:] == SEGMENT
     return kept[single].tobytes(), where[single].data
 
 
