@@ -11,6 +11,7 @@ This module knows no stage. What it runs is a picklable function of a module tha
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import pickle
@@ -37,6 +38,9 @@ _STARTING = threading.Lock()
 
 _BY_OTHERS = {-signal.SIGKILL: "SIGKILL", -signal.SIGTERM: "SIGTERM"}
 """Exit codes of a child that somebody else ended: an operator, or the kernel when the machine is out of memory."""
+
+_STARVED = 77
+"""Exit code of a child that had no memory left to answer."""
 
 _REFUSED = frozenset({
     "os.exec",
@@ -279,6 +283,8 @@ class _Child:
         code = self._process.exitcode
         if code == -signal.SIGXCPU:
             return Killed(cause="cpu", reason=f"used more than {self._limits.cpu:g} s of processor time")
+        if code == _STARVED:
+            return _starvation(self._limits)
         if code in _BY_OTHERS:
             return Killed(
                 cause="slain", reason=f"lost its process twice to {_BY_OTHERS[code]}, perhaps for want of memory"
@@ -312,19 +318,29 @@ def _without_main() -> Iterator[None]:
 def _serve(connection: Connection, limits: Limits) -> None:
     """Body of a child: take batches, answer each job, until the pipe closes."""
     _confine(limits)
-    with contextlib.suppress(EOFError, OSError):
-        while True:
-            message = connection.recv_bytes()
-            try:
-                function, jobs = pickle.loads(message)  # noqa: S301 - our own parent wrote it
-            except Exception as error:  # noqa: BLE001 - a module that cannot be imported is an answer, too
-                connection.send_bytes(pickle.dumps((_failure(error), True)))
+    try:
+        _take_batches(connection, limits)
+    except (EOFError, OSError):
+        return
+    except MemoryError:  # not even enough to say so, or for the batch itself
+        os._exit(_STARVED)
+
+
+def _take_batches(connection: Connection, limits: Limits) -> None:
+    while True:
+        message = connection.recv_bytes()
+        try:
+            function, jobs = pickle.loads(message)  # noqa: S301 - our own parent wrote it
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a module that cannot be imported is an answer, too
+            connection.send_bytes(pickle.dumps((_failure(error), True)))
+            return
+        del message
+        for args in jobs:
+            leaves = _answer(connection, function, args, limits)
+            if leaves:
                 return
-            del message
-            for args in jobs:
-                leaves = _answer(connection, function, args, limits)
-                if leaves:
-                    return
 
 
 def _answer(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...], limits: Limits) -> bool:
@@ -333,14 +349,26 @@ def _answer(connection: Connection, function: Callable[..., Any], args: tuple[An
     leaves = False
     try:
         message = pickle.dumps((Done(value=function(*args)), False), pickle.HIGHEST_PROTOCOL)
-    except MemoryError:
-        leaves = True  # what is left of its memory is in pieces
-        reason = f"needed more than {limits.memory // _MEGABYTE} MB of memory"
-        message = pickle.dumps((Killed(cause="memory", reason=reason), leaves))
     except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes raise must stay in here
-        message = pickle.dumps((_failure(error), leaves))
+        leaves = _starved(error)  # what is left of its memory is in pieces
+        message = pickle.dumps((_starvation(limits) if leaves else _failure(error), leaves))
     connection.send_bytes(message)
     return leaves
+
+
+def _starved(error: BaseException | None) -> bool:
+    """Whether memory ran out at the bottom of this: libraries catch a MemoryError and raise something of their own."""
+    met: set[int] = set()
+    while error is not None and id(error) not in met:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        met.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _starvation(limits: Limits) -> Killed:
+    return Killed(cause="memory", reason=f"needed more than {limits.memory // _MEGABYTE} MB of memory")
 
 
 def _failure(error: Exception) -> Killed:

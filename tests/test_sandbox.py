@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,36 @@ def test_memory_is_bounded(sandbox: Sandbox) -> None:
     outcomes = list(sandbox.map(bytes, [(200 * MEGABYTE,), (3,)]))
 
     assert outcomes == [Killed(cause="memory", reason="needed more than 64 MB of memory"), Done(value=b"\0\0\0")]
+
+
+def swallowed(size: int) -> bytes:
+    """Fail for want of memory as libraries do that turn every failure into one of their own."""
+    try:
+        return bytes(size)
+    except MemoryError:
+        raise ValueError("a damaged document") from None
+
+
+class Greedy:
+    """An argument that takes so much memory where it is unpacked."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[int]]:
+        """Become so many bytes there."""
+        return bytes, (self.size,)
+
+
+@pytest.mark.parametrize(
+    ("job", "argument"), [(swallowed, 200 * MEGABYTE), (len, Greedy(200 * MEGABYTE))], ids=["swallowed", "unpacking"]
+)
+def test_want_of_memory_is_told_as_such(sandbox: Sandbox, job: Callable[..., object], argument: object) -> None:
+    """Memory that runs out inside a library, or before the job begins, is told as want of memory, not as a fault."""
+    bad, good = sandbox.map(job, [(argument,), (b"",) if job is len else (3,)], batch=1)
+
+    assert bad == Killed(cause="memory", reason="needed more than 64 MB of memory")
+    assert isinstance(good, Done)
 
 
 def test_processor_time_is_bounded() -> None:
