@@ -141,6 +141,24 @@ def test_robots_txt_is_obeyed(desk: Workspace, site: Site, robots: Answer, *, re
     assert bool(why) == bool(state.page_note)
 
 
+@pytest.mark.parametrize(("rules", "read"), [("Disallow: /other", True), ("Disallow: /page/", False)])
+def test_robots_txt_of_the_place_that_a_page_moved_to_is_obeyed(
+    desk: Workspace, site: Site, rules: str, *, read: bool
+) -> None:
+    """A link that leads to another host is read only when the rules of that host allow it, too."""
+    subscribe(desk, site)
+    site.show("/a", wanted(site, 1))
+    with Site() as other:
+        allowed = f'allow_private: ["127.0.0.1:{other.port}", '
+        desk.write("monitor.yaml", desk.config.read_text("utf-8").replace("allow_private: [", allowed))
+        site.pages["/page/1"] = Answer(status=302, headers={"Location": f"{other.base}/page/7"})
+        other.pages |= {"/page/7": page(1), "/robots.txt": Answer(body=f"User-agent: *\n{rules}".encode())}
+        found, state = polled(desk)
+        assert other.asked["/robots.txt"] == 1
+    assert ("harvest" in found["Story-1"].text) is read
+    assert ("its robots.txt forbids it (1)" in state.page_note) is not read
+
+
 def test_robots_txt_is_remembered(desk: Workspace, site: Site) -> None:
     """Within a day it is asked for once; on the next day again."""
     subscribe(desk, site)

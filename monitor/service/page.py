@@ -216,8 +216,14 @@ class Pages:
             yield outcome
 
     async def _settled(self, ready: Sequence[tuple[Wanted, Fetched]], turn: Round) -> list[tuple[str, Article | str]]:
+        """The articles of these answers, without those that led to where robots.txt does not let us in."""
+        moved = {_origin(got.url) for (_, article), got in ready if got.url != article.url}
+        if moved:
+            await self._ask_robots(moved)
+        refused = [(a.id, why) for (_, a), got in ready if got.url != a.url and (why := self._refusal(got.url))]
+        out = {i for i, _ in refused}
         async with turn.readers:
-            return await asyncio.to_thread(self._read, ready)
+            return [*refused, *await asyncio.to_thread(self._read, [r for r in ready if r[0][1].id not in out])]
 
     def _read(self, ready: Sequence[tuple[Wanted, Fetched]]) -> list[tuple[str, Article | str]]:
         jobs = [(feed, article, got.body, got.content_type, got.url) for (feed, article), got in ready]
