@@ -1,4 +1,4 @@
-"""Searching an archive: 40 queries newest first in one process, and one search as a command."""
+"""Searching an archive: 44 queries newest first in one process, one search as a command, and `monitor check`."""
 
 from __future__ import annotations
 
@@ -76,9 +76,17 @@ def ask(config: Path, rounds: int) -> None:
 
 
 def command(config: Path, rounds: int) -> None:
-    """The wall time of one search as a person types it."""
+    """One search as a person types it; a check of the watchlists with a store and, as after a checkout, without one."""
     asked = [*monitor(), "--config", str(config), "search", COMMAND, "--json"]
-    figure("monitor search as a command", median([spent(asked).wall for _ in range(rounds)]) * 1000, "ms")
+    found = [spent(asked) for _ in range(rounds)]
+    figure("monitor search as a command, wall", median([one.wall for one in found]) * 1000, "ms")
+    figure("monitor search as a command, processor", median([one.cpu for one in found]), "CPU-s")
+    with tempfile.TemporaryDirectory() as nowhere:
+        here = [*monitor(), "--config", str(config), "check"]
+        alone = [*monitor(), "--config", f"{nowhere}/monitor.yaml", "check", str(config.parent / "watchlists")]
+        for name, asked in (("watchlists alone", alone), ("with the articles", here)):
+            checked = [spent(asked) for _ in range(rounds)]
+            figure(f"monitor check, {name}, processor", median([one.cpu for one in checked]), "CPU-s")
 
 
 def options() -> argparse.Namespace:

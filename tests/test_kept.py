@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
@@ -143,6 +144,19 @@ def test_where_nothing_can_be_kept_nothing_is_said(tmp_path: Path) -> None:
         assert read(where, PLAIN) == read(where, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
     assert Kept(None).read("0.yaml", PLAIN) == read_watchlist("0.yaml", PLAIN)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken"]
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path, place: Path) -> None:
+    """A link in the place of the file is replaced, one in the place of its draft is left alone."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    place.symlink_to(precious)
+    read(place, PLAIN)
+    assert (precious.read_text(), place.is_symlink()) == ("mine", False)
+    draft = tmp_path / f"{place.name}.{os.getpid()}"
+    draft.symlink_to(precious)
+    read(place, FULL)
+    assert (precious.read_text(), draft.is_symlink()) == ("mine", True)
 
 
 def test_a_broken_file_is_told_at_every_start(place: Path) -> None:

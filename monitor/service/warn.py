@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from monitor.match.collector import uncollected
 from monitor.match.plan import spelled
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounds
@@ -61,9 +62,10 @@ class _Names:
     def __init__(self, spellings: Sequence[Spelling]) -> None:
         self.spellings = spellings
         self._vocabulary = Vocabulary()
-        for number, spelling in enumerate(spellings):
-            leaf = self._vocabulary.leaf("entity", spelling.entity.id, number)
-            self._vocabulary.add(spelling.name.text, Use(leaf=leaf, lang=spelling.name.lang))
+        with uncollected(), self._vocabulary.folding(spelling.name.text for spelling in spellings):
+            for number, spelling in enumerate(spellings):
+                leaf = self._vocabulary.leaf("entity", spelling.entity.id, number)
+                self._vocabulary.add(spelling.name.text, Use(leaf=leaf, lang=spelling.name.lang))
         self._scanner = Scanner(self._vocabulary.uses, Sounds([]))
 
     def counted(self, articles: Sequence[Article]) -> list[int]:

@@ -86,9 +86,10 @@ class Kept:
         told = {"reader": self._reader, "files": self._now}
         data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(OSError):  # a folder that only others may write to: the next start reads everything again
+        # a folder that only others may write to: the next start reads everything again
+        with suppress(OSError), new.open("xb", buffering=0) as file:  # new, so that it is no link to something else
             try:
-                new.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+                file.write(sha256(data).hexdigest().encode() + b"\n" + data)
                 new.replace(self._path)
             finally:
                 new.unlink(missing_ok=True)
