@@ -25,6 +25,9 @@ COMPARED = 32
 """Of the articles that share a value with a new one so many newest are compared with it: thousands of texts that are
 nearly equal would else be compared each with each. A copy has four values to be found by, and rarely are all common."""
 
+SHARING_ONE = 4
+"""Of those that share just one value so many newest: a copy shares several, a common phrase makes hundreds of such."""
+
 _AT_ONCE = 50
 """Articles folded at once: few for the memory, many enough that the numpy passes are worth their start."""
 

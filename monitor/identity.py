@@ -25,6 +25,9 @@ STRANGE = 0.3
 _TRACKING = ("utm_", "fbclid", "gclid", "at_medium", "at_campaign", "ocid", "cmpid")
 _START = re.compile(r"\Ahttps?://(?:www\.)?", re.IGNORECASE)
 
+_ORDINARY = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?/[!-\"$->@-~]*")
+"""A link that is canonical as it is, without a query: nearly every one, and taking it apart takes time."""
+
 Identity = Literal["guid", "link"]
 
 
@@ -39,6 +42,10 @@ class Shown:
 
 def canonical(url: str) -> str:
     """The link without its fragment and tracking words, host in small letters; "" for anything but http and https."""
+    return url if _ORDINARY.fullmatch(url) else _rebuilt(url)
+
+
+def _rebuilt(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
     except ValueError:

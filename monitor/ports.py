@@ -96,11 +96,11 @@ class Store(Protocol):
         ...
 
     def near(
-        self, signatures: Sequence[tuple[int, ...]], since: datetime, most: int
+        self, signatures: Sequence[tuple[int, ...]], since: datetime, most: int, few: int
     ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
         """Per signature: (article id, story id, signature) of articles seen since then that share a leading value.
 
-        Of those that share the same value the `most` newest.
+        Of those that share the same value the `most` newest, of these the `few` newest and what shares another, too.
         """
         ...
 

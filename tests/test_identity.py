@@ -7,7 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from monitor import identity
 from monitor.identity import Shown, apart, doubtful, guids_mean_nothing, of_items, recognised
 from monitor.model import Article, FeedState, Item
 
@@ -153,3 +156,11 @@ def test_what_is_known_stays_as_it_is() -> None:
 
     assert recognised(found, {f"g{n}": "r" for n in range(3)}, shown(*found), POLLED) == (found, "guid")
     assert recognised(found, {}, [], replace(POLLED, last_ok=NOW - timedelta(1))) == (found, "guid")
+
+
+@given(st.from_regex(identity._ORDINARY, fullmatch=True))
+@example("http://x.example/a;b=c//d/../e@f:80/$!%20")
+@example("https://x.example:99999/")
+def test_an_ordinary_link_is_canonical_as_it_is(url: str) -> None:
+    """A link that is not taken apart is what comes of taking it apart."""
+    assert identity.canonical(url) == identity._rebuilt(url) == url

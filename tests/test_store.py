@@ -260,18 +260,20 @@ def test_near_finds_shared_leading_values(store: Store) -> None:
             stories=("a", "s", "old"),
         )
     ])  # fmt: skip
-    first, second, none = store.near([(4, 5, 9, 10), (6,), ()], NOW - HOUR, 9)
+    first, second, none = store.near([(4, 5, 9, 10), (6,), ()], NOW - HOUR, 9, 9)
     assert sorted(first) == [("a", "a", (1, 2, 3, 4, 5)), ("b", "s", (5, 6, 7, 8))]
     assert second == [("b", "s", (5, 6, 7, 8))]
     assert none == []
 
 
 def test_near_gives_the_newest_of_each_value(store: Store) -> None:
-    """Of the articles that share a value so many as are asked for, the newest; a second value brings its own."""
-    made = [article(f"a{n}", signature=(7,), published=NOW - n * HOUR) for n in range(9)]
+    """Of the articles that share a value so many as are asked for, the newest; and of those that share two more."""
+    made = [article(f"a{n}", signature=(7, 8) if n in (3, 8) else (7,), published=NOW - n * HOUR) for n in range(9)]
     store.save([batch(*made, article("b", signature=(8,), published=NOW - 99 * HOUR))])
-    (found,) = store.near([(7, 8)], NOW - HOUR, 3)
-    assert [id_ for id_, _, _ in found] == ["a0", "a1", "a2", "b"]
+    (found,) = store.near([(7, 8)], NOW - HOUR, 5, 2)
+    assert [id_ for id_, _, _ in found] == ["a0", "a1", "a3", "a8"]
+    (found,) = store.near([(7, 8)], NOW - HOUR, 3, 3)
+    assert [id_ for id_, _, _ in found] == ["a0", "a1", "a2", "a3", "a8", "b"]
 
 
 def test_near_forgets_and_follows_edits(store: Store) -> None:
@@ -279,7 +281,7 @@ def test_near_forgets_and_follows_edits(store: Store) -> None:
     store.save([batch(article("a", signature=(1, 2)), article("old", signature=(9,), seen=NOW - 24 * 40 * HOUR))])
     store.save([batch(article("a", "x", revision="r2", signature=(3, 4)))])
     store.save([batch(article("b", seen=NOW + 24 * HOUR))])
-    assert store.near([(1,), (3,), (9,)], NOW - 24 * 99 * HOUR, 9) == [[], [("a", "a", (3, 4))], []]
+    assert store.near([(1,), (3,), (9,)], NOW - 24 * 99 * HOUR, 9, 9) == [[], [("a", "a", (3, 4))], []]
 
 
 # search

@@ -262,7 +262,8 @@ class Polling:
         return batches
 
     def _stories(self, articles: Sequence[Article], now: datetime) -> list[str]:
-        near = self.store.near([a.signature for a in articles], now - NEAR, cluster.COMPARED)
+        signatures = [a.signature for a in articles]
+        near = self.store.near(signatures, now - NEAR, cluster.COMPARED, cluster.SHARING_ONE)
         return cluster.stories(articles, near)
 
     def _recognised(

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from monitor import faults
 from monitor.identity import Shown
@@ -306,9 +306,9 @@ def scan(
 
 
 def near(
-    db: sqlite3.Connection, signatures: Sequence[tuple[int, ...]], since: datetime, most: int
+    db: sqlite3.Connection, signatures: Sequence[tuple[int, ...]], since: datetime, most: int, few: int
 ) -> list[list[Neighbour]]:
-    """Per signature the articles that share one of its leading values, newest first; `most` newest of each value."""
+    """Per signature the articles that share its leading values, newest first: see Store.near."""
     wanted = [leading(signature) for signature in signatures]
     rows = db.execute(
         # a value that very many articles share costs no more than another
@@ -318,17 +318,22 @@ def near(
         (iso(since), most, _list({value for values in wanted for value in values})),
     )
     by_value = {value: tuple(map(int, numbers.split(","))) for value, numbers in rows if numbers}
+    chosen = [_sharing([by_value.get(value, ()) for value in values], few) for values in wanted]
     articles: dict[int, Neighbour] = {
         n: (id_, story, signature_of(signature))
         for n, id_, story, signature in db.execute(
             "SELECT n, id, story, signature FROM articles WHERE n IN (SELECT value FROM json_each(?))",
-            (_list({n for numbers in by_value.values() for n in numbers}),),
+            (_list(set(chain.from_iterable(chosen))),),
         )
     }
-    return [
-        [articles[n] for n in sorted({n for value in values for n in by_value.get(value, ())}, reverse=True)]
-        for values in wanted
-    ]
+    return [[articles[n] for n in numbers] for numbers in chosen]
+
+
+def _sharing(numbers: Sequence[tuple[int, ...]], few: int) -> list[int]:
+    """Newest first: what stands under several values, and the first `few` of each."""
+    first = {n for newest in numbers for n in newest[:few]}
+    counted = Counter(chain.from_iterable(numbers))
+    return sorted((n for n, times in counted.items() if times > 1 or n in first), reverse=True)
 
 
 def history(db: sqlite3.Connection, article: str) -> list[tuple[str, str, str, datetime]]:

@@ -154,11 +154,11 @@ class SqliteStore:
             return articles.shown(db, feed, limit)
 
     def near(
-        self, signatures: Sequence[tuple[int, ...]], since: datetime, most: int
+        self, signatures: Sequence[tuple[int, ...]], since: datetime, most: int, few: int
     ) -> list[list[tuple[str, str, tuple[int, ...]]]]:
         """See Store.near; articles of the last 30 days."""
         with self._connections.reading() as db:
-            return articles.near(db, signatures, since, most)
+            return articles.near(db, signatures, since, most, few)
 
     def save(self, batches: Sequence[Batch]) -> Saved:
         """See Store.save."""
