@@ -73,10 +73,13 @@ class Spot:
     first: int
     last: int
 
+    def covers(self, other: Spot) -> bool:
+        """Whether the other lies inside, or is the same place."""
+        return self.field == other.field and self.start <= other.start and other.end <= self.end
+
     def holds(self, other: Spot) -> bool:
         """Whether the other lies inside, and is shorter."""
-        inside = self.field == other.field and self.start <= other.start and other.end <= self.end
-        return inside and self.end - self.start > other.end - other.start
+        return self.covers(other) and self.end - self.start > other.end - other.start
 
     def meets(self, other: Spot) -> bool:
         """Whether they share a letter."""
@@ -246,7 +249,7 @@ class Naive:
     @staticmethod
     def _unmasked(entity: str, found: Iterable[Spot], spots: dict[Owner, set[Spot]]) -> set[Spot]:
         masks = spots.get(("mask", entity), set())
-        return {spot for spot in found if not any(mask.holds(spot) for mask in masks)}
+        return {spot for spot in found if not any(mask.covers(spot) for mask in masks)}
 
     def _friends(self, friend: str, spots: dict[Owner, set[Spot]], full: dict[str, set[Spot]]) -> list[Spot]:
         """Where company stands: words, lists of words, full mentions of entities."""

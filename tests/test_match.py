@@ -140,6 +140,13 @@ def test_mask_takes_this_mention_alone(names: Matcher, text: str, found: list[st
     assert [entity for entity, _ in named(names, text)] == found
 
 
+def test_a_form_of_the_name_may_be_masked() -> None:
+    """With its article the name may be another word: a mask of the very letters takes that form, and that alone."""
+    matcher = compiled("entities:\n  hamas: {kind: armed-group, name: Hamas, names: {ar: [حماس]}, mask: [الحماس]}\n")
+    assert named(matcher, "عاد الحماس إلى الملعب", "ar") == []
+    assert [entity for entity, _ in named(matcher, "قالت حماس وبحماس", "ar")] == ["hamas", "hamas"]
+
+
 def test_masked_mention_is_gone_for_every_clause(names: Matcher) -> None:
     """A rule does not see a masked mention."""
     assert [h.rule for h in said(names, "They attacked Ain al-Asad.").hits if h.rule] == ["base-attack"]

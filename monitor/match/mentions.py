@@ -77,7 +77,7 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
     return [
         (start, end)
         for start, end in spans
-        if not any(a <= start and end <= b and b - a > end - start for a, b in masks)
+        if not any(a <= start and end <= b for a, b in masks)
     ]
 
 

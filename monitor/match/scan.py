@@ -73,9 +73,7 @@ class Text:
         """The same with the marks at the edges that folding drops; remembered, for mention and evidence both ask."""
         found = self._shown.get(place)
         if found is None:
-            start, end = place
-            field = 0 if start < self.bounds[1] else 1
-            first, last = self._batch.original(2 * self._number + field, start, end)
+            field, first, last = self.original(*place)
             letters = self.article.title if field == 0 else self.article.text
             first, last = widened(letters, first, last)
             if letters.startswith(".", last) and letters.startswith(".", last - 2):
@@ -145,6 +143,7 @@ class Scanner:
             prefix = suffix = b""
             if data[first - 1] <= SPACE >= data[end]:
                 whole, asked = meanings[pattern]
+                sure: tuple[Use, ...] = ()
             else:
                 if data[first - 1] > SPACE:
                     prefix = data[data.rfind(b" ", 0, first) + 1 : first]
@@ -152,8 +151,8 @@ class Scanner:
                         continue
                 if data[end] > SPACE:
                     suffix = data[end : data.find(b" ", end)]
-                whole, asked = (), glued(pattern, prefix, suffix, data[end - 1])
-                if not asked:
+                whole, (sure, asked) = (), glued(pattern, prefix, suffix, data[end - 1])
+                if not sure and not asked:
                     continue
             if end > until:
                 current = (bisect_right(edges, start) - 1) // 2
@@ -161,20 +160,26 @@ class Scanner:
                 text, places = found[current]
             for leaf in whole:
                 places[leaf].append((first, end))
-            for use in asked:
-                if _stands(text, use, prefix, suffix, first, end):
-                    last = end + len(suffix) if use.star else end
-                    begin = first - 2 if prefix.endswith(ARTICLE) else first
-                    places[use.leaf].append((begin, last))
+            if asked:
+                sure += tuple(use for use in asked if _stands(text, use, prefix, suffix, first, end))
+            for use in sure:
+                last = end + len(suffix) if use.star else end
+                begin = first - 2 if prefix.endswith(ARTICLE) else first
+                places[use.leaf].append((begin, last))
 
-    def _uses_glued(self, pattern: int, prefix: bytes, suffix: bytes, last: int) -> tuple[Use, ...]:
-        """What a pattern may mean with these letters glued to it in any language; nearly always nothing."""
-        return tuple(
-            use
-            for use in self._loose[pattern]
-            if (not prefix or gluing_before(use.lang, prefix, use.article, use.words > 1))
-            and (not suffix or use.star or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1])
-        )
+    def _uses_glued(
+        self, pattern: int, prefix: bytes, suffix: bytes, last: int
+    ) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+        """What a pattern means with these letters glued to it, in every text and perhaps; nearly always nothing."""
+        sure, asked = [], []
+        for use in self._loose[pattern]:
+            before = gluing_before(use.lang, prefix, use.article, use.words > 1) if prefix else EVERY
+            free = not suffix or use.star
+            if before and (free or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1]):
+                plain = not (use.exact or use.capitals or use.unknown or use.marked or (use.article and not prefix))
+                glues = not prefix or use.star or (use.affixed and use.long)
+                (sure if before is EVERY and free and plain and glues else asked).append(use)
+        return tuple(sure), tuple(asked)
 
     def _over_breaks(self, batch: FoldedBatch, found: Sequence[tuple[Text, Places]]) -> None:
         """Names that the end of a line parts, "Sin-" and "jar"; there are few, so each is looked at alone."""

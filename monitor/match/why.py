@@ -74,7 +74,7 @@ def _unresolved(matcher: Matcher, view: ArticleView) -> Iterator[Near]:
             for start, end in view.places.get(leaf, ()):
                 if any(a <= start and end <= b for a, b in known):
                     continue
-                mask = next(((a, b) for a, b in masks if a <= start and end <= b and b - a > end - start), None)
+                mask = next(((a, b) for a, b in masks if a <= start and end <= b), None)
                 if mask is not None:
                     kind: Kind = "masked"
                     why = f"`{_letters(view, *mask)}` masks it"
