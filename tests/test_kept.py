@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Command
+from click.testing import CliRunner, Result
+from fakes import Workspace
 
-from monitor.errors import ConfigError
+from monitor.cli.edit import check_command
+from monitor.cli.look import search_command
+from monitor.errors import ConfigError, QueryError
 from monitor.watchlists import kept, load, read_watchlist
 from monitor.watchlists.kept import Kept
 from monitor.watchlists.shape import WatchlistFile
@@ -181,3 +186,39 @@ def test_a_folder_is_loaded_from_what_was_kept(tmp_path: Path, place: Path) -> N
     assert load(folder, place) == load(folder)
     assert kept._stored(place, kept._reader()).keys() == {sha256(PLAIN).hexdigest()}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["monitor.watchlists", "watchlists"]
+
+
+def test_commands_keep_it_beside_the_store(tmp_path: Path) -> None:
+    """A search and a check of a workspace keep what they read beside its store; a check of another folder does not."""
+    desk = Workspace(root=tmp_path / "desk")
+    desk.lay_out()
+    where = desk.root / "data" / "monitor.watchlists"
+    assert run(check_command, desk).exit_code == 0
+    kept_first = where.read_bytes()
+    where.unlink()
+    assert run(search_command, desk, "@nobody").exit_code == 1
+    assert where.read_bytes() == kept_first
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.yaml").write_bytes(PLAIN)
+    assert run(check_command, desk, str(other)).exit_code == 0
+    assert where.read_bytes() == kept_first
+
+
+def test_an_edit_is_in_force_at_the_next_command(tmp_path: Path) -> None:
+    """A name that an edit brings is known at once, though the file is as long and as old as it was."""
+    desk = Workspace(root=tmp_path)
+    desk.lay_out()
+    path = desk.write("watchlists/more.yaml", PLAIN.decode())
+    assert run(search_command, desk, "@a").exit_code == 0
+    before = path.stat()
+    path.write_bytes(PLAIN.replace(b"  a:", b"  b:"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert run(search_command, desk, "@b").exit_code == 0
+    told = run(search_command, desk, "@a")
+    assert isinstance(told.exception, QueryError)
+
+
+def run(command: Command, desk: Workspace, *arguments: str) -> Result:
+    """A command in a workspace."""
+    return CliRunner().invoke(command, arguments, obj=desk.config)

@@ -209,3 +209,16 @@ def test_any_text_is_a_tree_or_one_problem(source: str | bytes) -> None:
         assert found.line >= 1
         assert found.column >= 1
         assert found.sentence
+
+
+def test_every_letter_that_yaml_forbids_is_refused() -> None:
+    """Of all code points those are refused that YAML 1.2 (5.1) calls not printable, or that end lines unseen."""
+
+    def may_stand(code: int) -> bool:
+        printable = (
+            code in {0x9, 0xA, 0xD} or 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD
+        )
+        return (printable and code not in {0x2028, 0x2029, 0xFEFF}) or code > 0xFFFF
+
+    found = {code for code in range(0x110000) if _yaml._UNPRINTABLE.search(chr(code))}
+    assert found == {code for code in range(0x110000) if not may_stand(code)}
