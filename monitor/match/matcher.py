@@ -18,7 +18,7 @@ from monitor.match.scan import Asked, Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
-from monitor.model import Article, Feed, Hit, Level, Matched, Mention, Stored
+from monitor.model import Article, Feed, Hit, Matched, Mention, Stored
 from monitor.query import evaluate as ev
 from monitor.watchlists import Entity, Rule, WatchlistFile
 
@@ -60,6 +60,7 @@ class Matcher:
         self.sounds = Sounds(vocabulary.sounding)
         self._scanner = Scanner(vocabulary.uses, self.sounds)
         self._witness = Witness(vocabulary)
+        self._owned = {leaf: (e.id, file.id, file.rev, e.level or file.level) for leaf, (file, e) in owners.items()}
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
         self._queries = [ev.joined(watch.query) for watch in self.rules]
@@ -109,14 +110,14 @@ class Matcher:
 
     def _mention_hits(self, view: ArticleView) -> list[Hit]:
         hits = []
+        article, evidence = view.text.article, self._witness.evidence
         for leaf, found in view.found.items():
             own = [(a, b, leaf) for a, b in found.places if (a, b) not in found.nested]
             if own:
-                file, entity = self.owners[leaf]
-                level = entity.level or file.level
+                entity, file, rev, level = self._owned[leaf]
                 # most hits are states and large places: one place proves them, mentions hold the others
-                shown = own[:1] if level == "low" else own
-                hits.append(self._hit(view, file, level, shown, entity=entity.id))
+                shown = evidence(view, own[:1] if level == "low" else own)
+                hits.append(Hit(article.id, article.revision, file, None, entity, rev, level, shown))
         return hits
 
     def _rule_hits(self, view: ArticleView) -> list[Hit]:
@@ -132,22 +133,10 @@ class Matcher:
             spans = ev.evaluate(self._queries[number], view)
             if spans is not None:
                 atoms = sorted({atom for _, _, found in spans for atom in found})
-                hits.append(self._hit(view, watch.file, watch.rule.level, atoms, rule=watch.rule.id))
+                evidence = self._witness.evidence(view, atoms)
+                article, file, rule = view.text.article, watch.file, watch.rule
+                hits.append(Hit(article.id, article.revision, file.id, rule.id, None, file.rev, rule.level, evidence))
         return hits
-
-    def _hit(
-        self,
-        view: ArticleView,
-        file: WatchlistFile,
-        level: Level,
-        atoms: Sequence[ev.Atom],
-        *,
-        rule: str | None = None,
-        entity: str | None = None,
-    ) -> Hit:
-        article = view.text.article
-        evidence = self._witness.evidence(view, atoms)
-        return Hit(article.id, article.revision, file.id, rule, entity, file.rev, level, evidence)
 
     def _leaves_that_tell(self) -> frozenset[int]:
         """Where none of these stands, there is no mention and no hit: words alone need not be looked at."""

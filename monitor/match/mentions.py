@@ -74,11 +74,7 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
     if entity.mask is None or entity.mask not in places:
         return spans
     masks = places[entity.mask]
-    return [
-        (start, end)
-        for start, end in spans
-        if not any(a <= start and end <= b for a, b in masks)
-    ]
+    return [(start, end) for start, end in spans if not any(a <= start and end <= b for a, b in masks)]
 
 
 def _accompanied(

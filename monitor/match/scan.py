@@ -133,7 +133,8 @@ class Scanner:
         self._by_sound(batch.data, batch.bounds, found)
         for _, places in found:
             for spans in places.values():
-                spans.sort()
+                if len(spans) > 1:
+                    spans.sort()
         return found
 
     def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
@@ -170,7 +171,8 @@ class Scanner:
     def _uses_glued(
         self, pattern: int, prefix: bytes, suffix: bytes, last: int
     ) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
-        """What a pattern means with these letters glued to it, in every text and perhaps; nearly always nothing."""
+        sure: list[Use] = []
+        asked: list[Use] = []
         sure, asked = [], []
         for use in self._loose[pattern]:
             before = gluing_before(use.lang, prefix, use.article, use.words > 1) if prefix else EVERY
