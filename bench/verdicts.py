@@ -48,7 +48,11 @@ def tables(folder: Path = VERDICTS) -> list[str]:
                 lines += _line(kind, reading, lang, counted)
             lines += _sum(kind, reading, counted)
     readings = sorted({key[1] for key in counted})
-    lines += ["", f"| kind of error | where | reading {' | reading '.join(readings)} |", "|---" * (2 + len(readings)) + "|"]
+    lines += [
+        "",
+        f"| kind of error | where | reading {' | reading '.join(readings)} |",
+        "|---" * (2 + len(readings)) + "|",
+    ]
     for kind, error in sorted({(key[0], key[2]) for key in errors}):
         lines.append(f"| {error} | {kind} | {' | '.join(str(errors[kind, n, error]) for n in readings)} |")
     return lines
