@@ -75,7 +75,7 @@ class FoldedBatch:
         self._sources: dict[int, Array] = {}
         special = np.flatnonzero(codes == EXPAND)
         if special.size:
-            numbers = np.unique(np.searchsorted(starts, special, side="right") - 1).tolist()
+            numbers = sorted(set((np.searchsorted(starts, special, side="right") - 1).tolist()))
             written = {n: _expanded(texts[n]) for n in numbers}
             self._sources = {n: sources for n, (_, sources) in written.items()}
             texts = [written[n][0] if n in written else text for n, text in enumerate(texts)]
