@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -658,11 +660,29 @@ def test_meta_and_counts(store: Store) -> None:
 
 
 def test_hit_has_a_short_id() -> None:
-    """A hit can be named by 16 hex digits that depend on nothing but what makes it unique."""
+    """A hit is named by its article and by what makes it unique, nothing else; those of an article sort together."""
     told = article("a")
     assert hit_id(hit(told)) == hit_id(hit(told)._replace(level="flash", rev="w9"))
     assert hit_id(hit(told)) != hit_id(hit(article("b")))
-    assert len(hit_id(hit(told))) == 16
+    assert hit_id(hit(article("0123456789abcdef"))).startswith("01234567")
+    assert len(hit_id(hit(article("0123456789abcdef")))) == 20
+
+
+def test_hits_of_an_older_file_get_their_new_names(tmp_path: Path) -> None:
+    """What an earlier version stored is known again under the names of today, so that no hit is found twice."""
+    path = tmp_path / "monitor.db"
+    told = article("0123456789abcdef")
+    with closing(SqliteStore(path, create=True)) as store:
+        store.save([batch(told, hits=(hit(told),))])
+    made = hit(told)
+    key = "\x1f".join((made.article, made.revision, made.watchlist, made.rule or "", made.entity or ""))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE hits SET hit = ?", (blake2b(key.encode(), digest_size=8).hexdigest(),))
+        db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm0007_hits_of_an_article_together'")
+    with closing(SqliteStore(path)):
+        pass
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT hit FROM hits").fetchall() == [(hit_id(made),)]
 
 
 def test_missing_or_foreign_files_are_refused(tmp_path: Path) -> None:

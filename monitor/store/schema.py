@@ -232,6 +232,11 @@ STEPS = (
         name="m0006_held",
         statements=("CREATE INDEX articles_held ON articles(feed) WHERE standing = 'held'",),
     ),
+    Step(
+        name="m0007_hits_of_an_article_together",
+        # as store.rows.hit_id names them now; until then it was 16 digits of the same hash
+        statements=("UPDATE hits SET hit = substr(article, 1, 8) || substr(hit, 1, 12)",),
+    ),
 )
 
 
