@@ -110,7 +110,8 @@ def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool, alo
                 place.ask("/_ctl?reset=1")
                 cost = found[name].poll()
                 costs[name, mode].append(cost)
-                check(name, mode, place.served(), feeds, found[name], cost)
+                told = check(name, mode, place.served(), feeds, found[name], cost)
+                note(f"round {number + 1}, {name}, {mode}: {told}, {cost.cpu:.1f} CPU-s, {cost.wall:.1f} s")
     return costs
 
 
@@ -120,8 +121,8 @@ def warm(place: Farm, urls: Sequence[str]) -> None:
         place.ask(url.removeprefix(f"http://127.0.0.1:{place.port}"))
 
 
-def check(name: str, mode: str, served: dict[str, int], feeds: int, racer: Racer, cost: Spent) -> None:
-    """Nobody wins by leaving work out: one request for each feed, all entries stored, all of ours matched."""
+def check(name: str, mode: str, served: dict[str, int], feeds: int, racer: Racer, cost: Spent) -> str:
+    """Nobody wins by leaving work out: one request for each feed, all entries stored, all of ours matched. In words."""
     asked = {code: count for code, count in served.items() if count}
     fresh = mode == "304" and racer.conditional
     # the farm counts the question for its own statistics only after it has answered it
@@ -131,6 +132,7 @@ def check(name: str, mode: str, served: dict[str, int], feeds: int, racer: Racer
     expected = feeds * (ENTRIES + (mode == NEW))
     wrong = racer.complaint(expected, cost)
     assert not wrong, f"{name}, {mode}: of {expected} entries {wrong}"
+    return f"{feeds} requests, all answered {'304' if fresh else '200'}, {expected} entries stored"
 
 
 def show(costs: Costs, feeds: int) -> None:
@@ -264,6 +266,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--feeds", type=int, nargs="+", default=[1000], help="one race for each number")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="race without the peers")
     parser.add_argument("--only", choices=["race", "kills", "bad"])
     asked = parser.parse_args()
     sizes, rounds = ([20], 1) if asked.quick else (asked.feeds, asked.rounds)
@@ -278,7 +281,8 @@ def main() -> None:
         with farm(max(*sizes, 100)) as place:
             if asked.only in (None, "race"):
                 for feeds in sizes:
-                    show(race(place, folder / str(feeds), feeds, rounds, light=asked.quick, alone=asked.quick), feeds)
+                    alone = asked.quick or asked.alone
+                    show(race(place, folder / str(feeds), feeds, rounds, light=asked.quick, alone=alone), feeds)
             if asked.only in (None, "kills"):
                 if asked.quick:
                     killed(place, folder / "kills", 10, 1, STEPS[:2], light=True)
