@@ -36,6 +36,16 @@ def written(name: str, lang: str, kind: str) -> list[str]:
         ("US Central Command", "en", "state-organ", "united states central command"),
         ("یەکێتیی نیشتمانیی کوردستان", "ckb", "party", "يهكيتي نيشتماني كوردستان"),
         ("Erbil Havalimanı", "tr", "facility", "erbil uluslararasi havaalani"),
+        ("Turkey-Iraq security agreement", "en", "agreement", "iraqi turkish security agreement"),
+        (
+            "International Conference for the Reconstruction",
+            "en",
+            "mechanism",
+            "international conference for reconstruction",
+        ),
+        ("Neteweyên Yekbûyî", "ku", "organisation", "neteweyen yekgirti"),
+        ("توافق امنیتی عراق و ترکیه", "fa", "agreement", "توافق امنيتي تركيه و عراق"),
+        ("خروج آمریکا از عراق در سال ۲۰۱۱", "fa", "operation", "خروج امريكا از عراق در 2011"),
     ],
 )
 def test_other_spelling(name: str, lang: str, kind: str, other: str) -> None:
