@@ -14,7 +14,7 @@ from hashlib import blake2b
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Watched, resolve
-from monitor.match.scan import Asked, Places, Scanner, Text
+from monitor.match.scan import Friends, Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
@@ -59,6 +59,7 @@ class Matcher:
         self.rev = combined_revision(files)
         self.sounds = Sounds(vocabulary.sounding)
         self._scanner = Scanner(vocabulary.uses, self.sounds)
+        self._friends = Friends(vocabulary.friends)
         self._witness = Witness(vocabulary)
         self._owned = {leaf: (e.id, file.id, file.rev, e.level or file.level) for leaf, (file, e) in owners.items()}
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
@@ -92,8 +93,8 @@ class Matcher:
         return [self._view(text, places, fact) for (text, places), fact in zip(scanned, facts, strict=True)]
 
     def _view(self, text: Text, places: Places, stored: Stored | None = None) -> ArticleView:
-        view = ArticleView(text, places, self.feeds, self.watched, stored)
-        view.found = resolve(self.watched, self._shorts, places, view.word, Asked(text, self.vocabulary.friends))
+        view = ArticleView(text, places, self.feeds, self.watched, self._friends, stored)
+        view.found = resolve(self.watched, self._shorts, places, view)
         return view
 
     def _matched(self, text: Text, places: Places) -> Matched:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from monitor.match.scan import Places
 
 Place = tuple[int, int]
+
+
+class Article(Protocol):
+    """What is asked of one article. Positions are those of the folded text."""
+
+    def word(self, position: int) -> int:
+        """Number of the word at a position."""
+        ...
+
+    def around(self, place: Place, words: int) -> Place:
+        """So many words before and behind a place, and the place itself."""
+        ...
+
+    def friends(self, leaves: frozenset[int], where: Place | None = None) -> Sequence[Place]:
+        """The places of these friends: all of them, or at least those that touch a stretch of the text."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +59,9 @@ class Found:
 
 
 def resolve(
-    watched: dict[int, Watched],
-    shorts: dict[int, tuple[int, Company]],
-    places: Places,
-    word: Callable[[int], int],
-    friends: Callable[[int], list[Place]],
+    watched: dict[int, Watched], shorts: dict[int, tuple[int, Company]], places: Places, article: Article
 ) -> dict[int, Found]:
-    """Mentions per entity leaf. `word` numbers the words of the article, `friends` finds the places of a friend.
-
-    `shorts` leads from the leaf of a short name to its entity and the company it needs.
-    """
+    """Mentions per entity leaf. `shorts` leads from the leaf of a short name to its entity and the company it needs."""
     full = {n: _unmasked(watched[n], places[n], places) for n in watched.keys() & places.keys()}
     found = {n: spans for n, spans in full.items() if spans}
     for short in shorts.keys() & places.keys():
@@ -61,7 +71,7 @@ def resolve(
         company_at += [p for other in company.entities.intersection(full) for p in full[other]]
         if not company_at and not company.friends:
             continue  # nearly all of the places that make a dated event
-        spans = _accompanied(places[short], company_at, company, friends, word)
+        spans = _accompanied(places[short], company_at, company, article)
         spans = _unmasked(watched[entity], spans, places)
         if spans:
             found[entity] = found.get(entity, []) + spans
@@ -77,42 +87,42 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
     return [(start, end) for start, end in spans if not any(a <= start and end <= b for a, b in masks)]
 
 
-def _accompanied(
-    spans: list[Place],
-    known: list[Place],
-    company: Company,
-    friends: Callable[[int], list[Place]],
-    word: Callable[[int], int],
-) -> list[Place]:
-    """Those spans that have company which is not made of their own letters; `known` is that which is no friend."""
-    if company.within is None:
-        return _somewhere(spans, known, company, friends)
-    known += [p for friend in company.friends for p in friends(friend)]
-    if not known:
-        return known
-    reach = company.within + 1
-    numbered = [(a, b, word(a), word(b - 1)) for a, b in known]
-    kept = []
+def _accompanied(spans: list[Place], known: list[Place], company: Company, article: Article) -> list[Place]:
+    """Those spans that have company which is not made of their own letters; `known` is that which is no friend.
+
+    Friends are looked for only where a span has no other company, and only as far away as they may stand.
+    """
+    reach = None if company.within is None else company.within + 1
+    lonely = _lonely(spans, known, reach, article)
+    if lonely and company.friends:
+        if reach is None:
+            lonely = _lonely(lonely, article.friends(company.friends), None, article)
+        else:
+            lonely = [
+                place
+                for place in lonely
+                if _lonely([place], article.friends(company.friends, article.around(place, reach)), reach, article)
+            ]
+    return [place for place in spans if place not in lonely] if lonely else spans
+
+
+def _lonely(spans: list[Place], company: Sequence[Place], reach: int | None, article: Article) -> list[Place]:
+    """Those spans that none of this company stands beside, at most `reach` words on."""
+    if not company:
+        return spans
+    if reach is None:
+        return [(start, end) for start, end in spans if not any(b <= start or end <= a for a, b in company)]
+    word = article.word
+    numbered = [(a, b, word(a), word(b - 1)) for a, b in company]
+    found = []
     for start, end in spans:
         first, last = word(start), word(end - 1)
         for a, b, opens, closes in numbered:
             if opens - last <= reach >= first - closes and (b <= start or end <= a):
-                kept.append((start, end))
                 break
-    return kept
-
-
-def _somewhere(
-    spans: list[Place], known: list[Place], company: Company, friends: Callable[[int], list[Place]]
-) -> list[Place]:
-    """Those spans that have company anywhere: friends are looked for only until each span has some."""
-    lonely, more = spans, iter(company.friends)
-    while True:
-        lonely = [(start, end) for start, end in lonely if not any(b <= start or end <= a for a, b in known)]
-        friend = next(more, None) if lonely else None
-        if friend is None:
-            return [place for place in spans if place not in lonely]
-        known = friends(friend)
+        else:
+            found.append((start, end))
+    return found
 
 
 def _hulls(spans: list[Place]) -> list[Place]:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from unicodedata import normalize
 
@@ -220,51 +221,62 @@ def _known(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     return any(a < end and start < b for a, b in places)
 
 
-class Asked:
-    """Finds a few patterns in one article, each when it is asked for the first time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Set:
+    """Patterns that are looked for together."""
 
-    __slots__ = ("_breaks", "_known", "_patterns", "_text")
+    automaton: daachorse.DoubleArrayAhoCorasick
+    uses: list[list[Use]]
+    longest: int
 
-    def __init__(self, text: Text, patterns: Mapping[int, Sequence[tuple[bytes, Use]]]) -> None:
-        self._text, self._patterns = text, patterns
-        self._known: dict[int, list[tuple[int, int]]] = {}
-        self._breaks = text.breaks
 
-    def __call__(self, leaf: int) -> list[tuple[int, int]]:
-        """The places of a leaf."""
-        known = self._known.get(leaf)
-        if known is None:
-            known = self._known[leaf] = []
-            find, (begin, _, stop) = self._text.data.find, self._text.bounds
+class Friends:
+    """What keeps short names company, looked for where somebody asks: an automaton for each set that was asked for."""
+
+    def __init__(self, patterns: Mapping[int, Sequence[tuple[bytes, Use]]]) -> None:
+        """`patterns` leads from the leaf of a friend to how it may be written."""
+        self._patterns = patterns
+        self._made: dict[frozenset[int], _Set] = {}
+
+    def places(self, text: Text, leaves: frozenset[int], where: tuple[int, int] | None) -> list[tuple[int, int]]:
+        """The places of these leaves: all of them, or at least those that touch a stretch of the text."""
+        wanted = self._made.get(leaves) or self._make(leaves)
+        first, _, last = text.bounds
+        if where is not None:
+            first, last = max(first, where[0] - wanted.longest), min(last, where[1] + wanted.longest)
+        found = []
+        data = text.data
+        for start, end, number in wanted.automaton.find_overlapping(data[first : last + 1]):
+            begin, stop = first + start + (data[first + start] == SPACE), first + end
+            prefix = data[data.rfind(b" ", 0, begin) + 1 : begin] if data[begin - 1] > SPACE else b""
+            suffix = _ending(data, stop)
+            standing = (use for use in wanted.uses[number] if _stands(text, use, prefix, suffix, begin, stop))
+            found.extend((begin, stop + (len(suffix) if use.star else 0)) for use in standing)
+        for gap in text.breaks:
+            found.extend(_over_gap(text, gap, wanted))
+        return found
+
+    def _make(self, leaves: frozenset[int]) -> _Set:
+        rows: dict[bytes, list[Use]] = {}
+        for leaf in sorted(leaves):
             for pattern, use in self._patterns[leaf]:
-                at = find(pattern, begin, stop)
-                if at >= 0:
-                    known.extend(self._find(pattern, use, at, stop))
-                for gap in self._breaks:
-                    known.extend(self._find_over(gap, pattern, use))
-        return known
+                rows.setdefault(pattern, []).append(use)
+        made = self._made[leaves] = _Set(
+            automaton=daachorse.DoubleArrayAhoCorasick(list(rows)), uses=[*rows.values()], longest=max(map(len, rows))
+        )
+        return made
 
-    def _find(self, pattern: bytes, use: Use, at: int, stop: int) -> Iterator[tuple[int, int]]:
-        text = self._text
-        while at >= 0:
-            start, end = at + (pattern[0] == SPACE), at + len(pattern)
-            prefix = text.data[text.data.rfind(b" ", 0, start) + 1 : start] if text.data[start - 1] > SPACE else b""
-            suffix = _ending(text.data, end)
-            if _stands(text, use, prefix, suffix, start, end):
-                yield start, end + (len(suffix) if use.star else 0)
-            at = text.data.find(pattern, at + 1, stop)
 
-    def _find_over(self, gap: int, pattern: bytes, use: Use) -> Iterator[tuple[int, int]]:
-        piece, begin = self._text.rejoined(gap)
-        at = piece.find(pattern)
-        while at >= 0:
-            start, end = at + (pattern[0] == SPACE), at + len(pattern)
-            suffix = _ending(piece, end)
-            place = begin + start, begin + end + 1
-            parted = _parted(piece, gap - begin, start, end) and not use.marked
-            if parted and _stands(self._text, use, b"", suffix, *place):
+def _over_gap(text: Text, gap: int, wanted: _Set) -> Iterator[tuple[int, int]]:
+    """The places of patterns that the end of a line parts."""
+    piece, begin = text.rejoined(gap)
+    for start, end, number in wanted.automaton.find_overlapping(piece):
+        first = start + (piece[start] == SPACE)
+        suffix = _ending(piece, end)
+        place = begin + first, begin + end + 1
+        for use in wanted.uses[number]:
+            if _parted(piece, gap - begin, first, end) and not use.marked and _stands(text, use, b"", suffix, *place):
                 yield place
-            at = piece.find(pattern, at + 1)
 
 
 def _parted(piece: bytes, gap: int, start: int, end: int) -> bool:

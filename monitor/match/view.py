@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from monitor.match.mentions import Found
-from monitor.match.scan import Places, Text
+from monitor.match.scan import Friends, Places, Text
 from monitor.model import Feed, Stored
 from monitor.query import ast
 from monitor.query.evaluate import Scope, Span
@@ -28,6 +28,7 @@ class ArticleView:
         places: Places,
         feeds: dict[str, Feed],
         entities: Container[int],
+        friends: Friends,
         stored: Stored | None = None,
     ) -> None:
         self.text = text
@@ -35,6 +36,7 @@ class ArticleView:
         self.found: dict[int, Found] = {}
         """Resolved mentions; set after company and masks were looked at."""
         self._entities = entities
+        self._friends = friends
         self._feeds = feeds
         self._stored = stored
         self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
@@ -106,6 +108,17 @@ class ArticleView:
         if last - first <= SHOWN:
             self._shown.append(((field, first), last, said))
         return said
+
+    def around(self, place: tuple[int, int], words: int) -> tuple[int, int]:
+        """So many words before and behind a place, and the place itself."""
+        numbers, (before, _, after) = self._numbers, self.text.bounds
+        start, end = place
+        first = bisect_left(numbers, numbers[start] - words, before, start)
+        return first, bisect_left(numbers, numbers[end - 1] + words + 1, end, after)
+
+    def friends(self, leaves: frozenset[int], where: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+        """The places of what keeps a short name company: all of them, or at least those that touch a stretch."""
+        return self._friends.places(self.text, leaves, where)
 
     def unit(self, position: int, kind: Literal["s", "p"]) -> int:
         """Number of the sentence or paragraph at a folded position."""
