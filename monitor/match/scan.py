@@ -139,21 +139,22 @@ class Scanner:
         return found
 
     def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
-        until, meanings, glued = -1, self._meanings, self._glued
+        until, meanings, glued, space = -1, self._meanings, self._glued, SPACE
         for start, end, pattern in self._automaton.find_overlapping(data):
-            first = start + 1 if data[start] == SPACE else start
+            first = start + 1 if data[start] == space else start
             prefix = suffix = b""
-            if data[first - 1] <= SPACE >= data[end]:
+            sure: Sequence[Use] = ()
+            whole: Sequence[int] = ()
+            if data[first - 1] <= space >= data[end]:
                 whole, asked = meanings[pattern]
-                sure: tuple[Use, ...] = ()
             else:
-                if data[first - 1] > SPACE:
+                if data[first - 1] > space:
                     prefix = data[data.rfind(b" ", 0, first) + 1 : first]
                     if prefix not in _PREFIXES:
                         continue
-                if data[end] > SPACE:
+                if data[end] > space:
                     suffix = data[end : data.find(b" ", end)]
-                whole, (sure, asked) = (), glued(pattern, prefix, suffix, data[end - 1])
+                sure, asked = glued(pattern, prefix, suffix, data[end - 1])
                 if not sure and not asked:
                     continue
             if end > until:
@@ -162,12 +163,11 @@ class Scanner:
                 text, places = found[current]
             for leaf in whole:
                 places[leaf].append((first, end))
-            if asked:
-                sure += tuple(use for use in asked if _stands(text, use, prefix, suffix, first, end))
             for use in sure:
-                last = end + len(suffix) if use.star else end
-                begin = first - 2 if prefix.endswith(ARTICLE) else first
-                places[use.leaf].append((begin, last))
+                places[use.leaf].append(_hull(use, prefix, suffix, first, end))
+            for use in asked:
+                if _stands(text, use, prefix, suffix, first, end):
+                    places[use.leaf].append(_hull(use, prefix, suffix, first, end))
 
     def _uses_glued(
         self, pattern: int, prefix: bytes, suffix: bytes, last: int
@@ -217,6 +217,11 @@ class Scanner:
                         places[name.leaf].append((start, end))
 
 
+def _hull(use: Use, prefix: bytes, suffix: bytes, first: int, end: int) -> tuple[int, int]:
+    """A place with the article before it, and with the ending of a word that takes any."""
+    return first - 2 if prefix.endswith(ARTICLE) else first, end + len(suffix) if use.star else end
+
+
 def _known(places: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     return any(a < end and start < b for a, b in places)
 
@@ -244,7 +249,7 @@ class Friends:
         first, _, last = text.bounds
         if where is not None:
             first, last = max(first, where[0] - wanted.longest), min(last, where[1] + wanted.longest)
-        found = []
+        found: list[tuple[int, int]] = []
         data = text.data
         for start, end, number in wanted.automaton.find_overlapping(data[first : last + 1]):
             begin, stop = first + start + (data[first + start] == SPACE), first + end
