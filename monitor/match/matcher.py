@@ -113,11 +113,12 @@ class Matcher:
         hits = []
         article, evidence = view.text.article, self._witness.evidence
         for leaf, found in view.found.items():
-            own = [(a, b, leaf) for a, b in found.places if (a, b) not in found.nested]
+            nested = found.nested
+            own = [place for place in found.places if place not in nested] if nested else found.places
             if own:
                 entity, file, rev, level = self._owned[leaf]
                 # most hits are states and large places: one place proves them, mentions hold the others
-                shown = evidence(view, own[:1] if level == "low" else own)
+                shown = evidence(view, [(a, b, leaf) for a, b in (own[:1] if level == "low" else own)])
                 hits.append(Hit(article.id, article.revision, file, None, entity, rev, level, shown))
         return hits
 

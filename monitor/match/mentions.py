@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 from monitor.match.scan import Places
 
@@ -50,8 +51,7 @@ class Watched:
     mask: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The mentions of one entity in one article, in order."""
 
     places: list[Place]
@@ -141,15 +141,21 @@ def _hulls(spans: list[Place]) -> list[Place]:
 
 def _nested(longest: dict[int, list[Place]]) -> dict[int, Found]:
     """Flag every mention that lies inside a longer mention of another entity."""
-    if len(longest) < 2:
+    inner = _inner([place for spans in longest.values() for place in spans]) if len(longest) > 1 else None
+    if not inner:
         return {n: Found(spans) for n, spans in longest.items()}
-    every = sorted({(start, -end) for spans in longest.values() for start, end in spans})
+    return {n: Found(spans, frozenset(inner.intersection(spans))) for n, spans in longest.items()}
+
+
+def _inner(every: list[Place]) -> set[Place]:
+    """Those that lie inside a longer one; in most articles none does."""
+    every.sort()
+    if all(end <= start for (_, end), (start, _) in pairwise(every)):
+        return set()
     inner, reached = set(), -1
-    for start, negative in every:  # of those that begin together the longest comes first
+    for start, negative in sorted({(start, -end) for start, end in every}):  # of those that begin together the longest
         if -negative <= reached:
             inner.add((start, -negative))
         else:
             reached = -negative
-    if not inner:
-        return {n: Found(spans) for n, spans in longest.items()}
-    return {n: Found(spans, frozenset(inner.intersection(spans))) for n, spans in longest.items()}
+    return inner

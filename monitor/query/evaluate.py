@@ -199,7 +199,8 @@ def _conditions(node: Bound) -> tuple[list[frozenset[int]], list[Gate]]:
 
 
 def _together(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:
-    return [s for sets, _ in parts for s in sets], [g for _, gates in parts for g in gates]
+    sets = sorted((s for sets, _ in parts for s in sets), key=len)  # small sets are the rare ones: most end there
+    return sets, [g for _, gates in parts for g in gates]
 
 
 def _either(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:

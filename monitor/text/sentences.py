@@ -34,9 +34,8 @@ def _ends(text: str, start: int, end: int) -> Iterator[int]:
 
 def _is_end(text: str, found: re.Match[str]) -> bool:
     """Whether a sentence ends at these signs: not at the full stop of "Lt."."""
-    place = found.start()
     signs = found.group()
-    return text[place] != "." or signs.count(".") > 1 or "\n" in signs or not _abbreviated(text, place)
+    return signs[0] != "." or signs.count(".") > 1 or "\n" in signs or not _abbreviated(text, found.start())
 
 
 def _abbreviated(text: str, place: int) -> bool:
@@ -68,8 +67,7 @@ def stretch(text: str, start: int, end: int) -> tuple[int, int]:
         first = _begin(text, left, start)
         if first > left or not left:
             break
-    right = min(len(text), end + _SEEN)
-    return first, next(_ends(text, end, right), right)
+    return first, _end(text, end, min(len(text), end + _SEEN))
 
 
 def shortened(text: str, first: int, last: int, start: int, end: int) -> str:
@@ -85,6 +83,15 @@ def shortened(text: str, first: int, last: int, start: int, end: int) -> str:
         last = end + room if last < 0 else last
     shown = " ".join(text[first:last].split())
     return f"{'… ' if cut_left else ''}{shown}{' …' if cut_right else ''}"
+
+
+def _end(text: str, end: int, right: int) -> int:
+    """Behind the first end of a sentence between `end` and `right`; `right` when there is none."""
+    while found := _SENTENCE.search(text, end, right):
+        end = found.end()
+        if _is_end(text, found):
+            return end
+    return right
 
 
 def _begin(text: str, left: int, start: int) -> int:
