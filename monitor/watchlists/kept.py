@@ -56,9 +56,9 @@ class Kept:
     """Reads watchlist files like `read_watchlist`, those it has read before from what it kept of them."""
 
     def __init__(self, path: Path | None) -> None:
-        """`path` is the file to keep it in; None keeps nothing."""
+        """`path` is the file to keep it in; without one, or without its folder, nothing is kept."""
         self._path = path
-        self._reader = _reader() if path else ""
+        self._reader = _reader() if path and path.parent.is_dir() else ""
         self._rows = _stored(path, self._reader) if path and self._reader else {}
         self._now: dict[str, Any] = {}
         self._anew = False
