@@ -123,6 +123,8 @@ class Failed:
     message: str
     status: int = 0
     retry_after: int | None = None  # seconds
+    leads_to: str = ""
+    """The address of a redirect that was not to be followed."""
 
 
 FetchResult = Fetched | NotModified | Unchanged | Failed

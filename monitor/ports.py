@@ -37,8 +37,13 @@ Clock = Callable[[], datetime]
 class Fetcher(Protocol):
     """Reads feeds. Never raises for what the outside does: that is a `Failed`."""
 
-    def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
-        """Yield one result per feed, as they come; conditional GET with the state's validators and body hash."""
+    def fetch_all(
+        self, feeds: Sequence[tuple[Feed, FeedState]], *, follow: bool = True
+    ) -> AsyncIterator[tuple[Feed, FetchResult]]:
+        """Yield one result per feed, as they come; conditional GET with the state's validators and body hash.
+
+        A redirect that is not to be followed is a `Failed` that says where it leads.
+        """
         ...
 
 

@@ -97,7 +97,10 @@ def test_an_edited_item_keeps_the_text_of_its_page(desk: Workspace, site: Site) 
         (Answer(status=500), "HTTP 500"),
         (Answer(body=b"%PDF", content_type="application/pdf"), "no article was found"),
         (Answer(body=b"<html><body>Loading</body></html>", content_type="text/html"), "no article was found"),
-        (Answer(status=302, headers={"Location": "http://169.254.169.254/latest/"}), "not on the public internet"),
+        (
+            Answer(status=302, headers={"Location": "http://169.254.169.254/latest/"}),
+            "its robots.txt cannot be read now",
+        ),
         (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "file: address"),
     ],
 )
@@ -155,8 +158,21 @@ def test_robots_txt_of_the_place_that_a_page_moved_to_is_obeyed(
         other.pages |= {"/page/7": page(1), "/robots.txt": Answer(body=f"User-agent: *\n{rules}".encode())}
         found, state = polled(desk)
         assert other.asked["/robots.txt"] == 1
+        assert other.asked["/page/7"] == int(read)
     assert ("harvest" in found["Story-1"].text) is read
     assert ("its robots.txt forbids it (1)" in state.page_note) is not read
+
+
+def test_a_page_that_leads_to_itself_is_left(desk: Workspace, site: Site) -> None:
+    """Five redirects are followed; then the feed's text stays, and that is told."""
+    subscribe(desk, site)
+    site.show("/a", wanted(site, 1))
+    site.pages["/page/1"] = Answer(status=302, headers={"Location": f"{site.base}/page/1"})
+
+    found, state = polled(desk)
+    assert site.asked["/page/1"] == 6
+    assert "harvest" not in found["Story-1"].text
+    assert "it redirects too often (1)" in state.page_note
 
 
 def test_robots_txt_is_remembered(desk: Workspace, site: Site) -> None:

@@ -288,7 +288,11 @@ class Calm:
         """Keep the failure."""
         self.failed = failed
 
-    async def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+    async def fetch_all(
+        self,
+        feeds: Sequence[tuple[Feed, FeedState]],
+        **asked: bool,  # noqa: ARG002  # the port's
+    ) -> AsyncIterator[tuple[Feed, FetchResult]]:
         """One failure per feed."""
         for feed, _ in feeds:
             yield feed, self.failed

@@ -194,7 +194,11 @@ class Script:
         self.entries: Sequence[Entry] = ()
         self.moved_to = ""
 
-    async def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+    async def fetch_all(
+        self,
+        feeds: Sequence[tuple[Feed, FeedState]],
+        **asked: bool,  # noqa: ARG002  # the port's
+    ) -> AsyncIterator[tuple[Feed, FetchResult]]:
         """The same document for every feed."""
         for feed, _ in feeds:
             body = rss(self.entries)

@@ -90,9 +90,11 @@ class HttpFetcher:
         self._tls = tls
         self.pauses = Pauses()
 
-    async def fetch_all(self, feeds: Sequence[tuple[Feed, FeedState]]) -> AsyncIterator[tuple[Feed, FetchResult]]:
+    async def fetch_all(
+        self, feeds: Sequence[tuple[Feed, FeedState]], *, follow: bool = True
+    ) -> AsyncIterator[tuple[Feed, FetchResult]]:
         """Yield one result per feed, as they come. A consumer that stops early ends all fetches that still run."""
-        run = _Run(self)
+        run = _Run(self, follow=follow)
         tasks = [asyncio.create_task(run.deliver(feed, state)) for feed, state in feeds]
         try:
             for _ in tasks:
@@ -169,9 +171,10 @@ class _Trip:
 class _Run:
     """One call of fetch_all: its hosts, its connections, its queue."""
 
-    def __init__(self, fetcher: HttpFetcher) -> None:
+    def __init__(self, fetcher: HttpFetcher, *, follow: bool) -> None:
         self._fetcher = fetcher
         self._limits = fetcher.limits
+        self._redirects = fetcher.limits.redirects if follow else 0
         self._network = fetcher.guarded()
         self._hosts: dict[str, _Host] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -227,7 +230,7 @@ class _Run:
     async def _fetch(self, trip: _Trip) -> FetchResult:
         """Follow redirects; every failure becomes a sentence."""
         try:
-            for hop in range(self._limits.redirects + 1):
+            for hop in range(self._redirects + 1):
                 if hop:
                     with self._using(trip.place.host) as host:
                         await host.turn()
@@ -236,6 +239,8 @@ class _Run:
                     return result
         except Exception as error:  # noqa: BLE001 - the port promises never to raise for what the outside does
             return _failure(error, trip.place, self._limits)
+        if not self._redirects:
+            return Failed(kind="redirect", message="leads to another address", leads_to=trip.place.url)
         return Failed(
             kind="redirect",
             message=f"redirects more than {self._limits.redirects} times; look for its new address at the publisher's",

@@ -55,6 +55,8 @@ _FAULT_HOLDS = timedelta(minutes=10)
 
 NOT_NOW = "its robots.txt cannot be read now"
 FORBIDDEN = "its robots.txt forbids it"
+TOO_MANY_HOPS = "it redirects too often"
+_MOST_HOPS = 5
 NO_TIME = "there was no time left in this poll"
 NO_TEXT = "no article was found on the page"
 SAME_TEXT = "several pages say the same"
@@ -193,19 +195,41 @@ class Pages:
         """(article id, the article with its page's text, or why there is none), as they come."""
         if not wanted:
             return
-        await self._ask_robots({_origin(a.url) for _, a in wanted})
-        allowed: dict[str, Wanted] = {}
+        places = {article.id: article.url for _, article in wanted}
+        for _ in range(_MOST_HOPS + 1):
+            moved: dict[str, str] = {}
+            left = [(feed, article) for feed, article in wanted if article.id in places]
+            async with aclosing(self._round(left, places, moved, turn)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
+            places = moved
+            if not places:
+                return
+        for article_id in places:
+            yield article_id, TOO_MANY_HOPS
+
+    async def _round(
+        self, wanted: Sequence[Wanted], places: Mapping[str, str], moved: dict[str, str], turn: Round
+    ) -> AsyncGenerator[tuple[str, Article | str], None]:
+        """The pages at these places, or why there is none; `moved` gets those that lead elsewhere.
+
+        Redirects are taken one by one, because robots.txt of each place is asked before its page (RFC 9309).
+        """
+        await self._ask_robots({_origin(url) for url in places.values()})
+        asked: dict[str, Wanted] = {}
         for feed, article in wanted:
-            if refusal := self._refusal(article.url):
+            if refusal := self._refusal(places[article.id]):
                 yield article.id, refusal
             else:
-                allowed[article.id] = (feed, article)
+                asked[article.id] = (feed, article)
         ready: list[tuple[Wanted, Fetched]] = []
-        asked = [(Feed(id=i, url=a.url), FeedState(feed=i)) for i, (_, a) in allowed.items()]
-        async with self._answers(asked) as answers:
+        feeds = [(Feed(id=i, url=places[i]), FeedState(feed=i)) for i in asked]
+        async with self._answers(feeds, follow=False) as answers:
             async for asking, result in answers:
                 if isinstance(result, Fetched):
-                    ready.append((allowed[asking.id], result))
+                    ready.append((asked[asking.id], result))
+                elif isinstance(result, Failed) and result.leads_to:
+                    moved[asking.id] = result.leads_to
                 else:
                     yield asking.id, _told(result)
                 if len(ready) >= _TOGETHER:
@@ -216,14 +240,8 @@ class Pages:
             yield outcome
 
     async def _settled(self, ready: Sequence[tuple[Wanted, Fetched]], turn: Round) -> list[tuple[str, Article | str]]:
-        """The articles of these answers, without those that led to where robots.txt does not let us in."""
-        moved = {_origin(got.url) for (_, article), got in ready if got.url != article.url}
-        if moved:
-            await self._ask_robots(moved)
-        refused = [(a.id, why) for (_, a), got in ready if got.url != a.url and (why := self._refusal(got.url))]
-        out = {i for i, _ in refused}
         async with turn.readers:
-            return [*refused, *await asyncio.to_thread(self._read, [r for r in ready if r[0][1].id not in out])]
+            return await asyncio.to_thread(self._read, ready)
 
     def _read(self, ready: Sequence[tuple[Wanted, Fetched]]) -> list[tuple[str, Article | str]]:
         jobs = [(feed, article, got.body, got.content_type, got.url) for (feed, article), got in ready]
@@ -246,10 +264,10 @@ class Pages:
 
     @asynccontextmanager
     async def _answers(
-        self, asked: Sequence[tuple[Feed, FeedState]]
+        self, asked: Sequence[tuple[Feed, FeedState]], *, follow: bool = True
     ) -> AsyncIterator[AsyncIterator[tuple[Feed, FetchResult]]]:
         """What the fetcher says, ended with the block: a fetch that nobody waits for must not run on."""
-        answers = self.fetcher.fetch_all(asked)
+        answers = self.fetcher.fetch_all(asked, follow=follow)
         try:
             yield answers
         finally:
