@@ -116,7 +116,7 @@ def _closest(article: Article, others: Iterable[Neighbour], values: dict[str, fr
             continue
         if id_ not in values:
             values[id_] = frozenset(other)
-        # no overlap is larger; nearly all end here, which takes a tenth of sorting the values of both
+        # no overlap is larger; nearly all end here, before the values of both are sorted
         most = len(mine & values[id_]) / (min(len(article.signature), len(other), SIGNATURE) or 1)
         if most < SAME_TEXT or most <= best:
             continue

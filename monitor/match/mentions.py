@@ -12,7 +12,7 @@ from monitor.match.scan import Places
 Place = tuple[int, int]
 
 
-class Article(Protocol):
+class Surroundings(Protocol):
     """What is asked of one article. Positions are those of the folded text."""
 
     def word(self, position: int) -> int:
@@ -59,7 +59,7 @@ class Found(NamedTuple):
 
 
 def resolve(
-    watched: dict[int, Watched], shorts: dict[int, tuple[int, Company]], places: Places, article: Article
+    watched: dict[int, Watched], shorts: dict[int, tuple[int, Company]], places: Places, article: Surroundings
 ) -> dict[int, Found]:
     """Mentions per entity leaf. `shorts` leads from the leaf of a short name to its entity and the company it needs."""
     full = {n: _unmasked(watched[n], places[n], places) for n in watched.keys() & places.keys()}
@@ -87,7 +87,7 @@ def _unmasked(entity: Watched, spans: list[Place], places: Places) -> list[Place
     return [(start, end) for start, end in spans if not any(a <= start and end <= b for a, b in masks)]
 
 
-def _accompanied(spans: list[Place], known: list[Place], company: Company, article: Article) -> list[Place]:
+def _accompanied(spans: list[Place], known: list[Place], company: Company, article: Surroundings) -> list[Place]:
     """Those spans that have company which is not made of their own letters; `known` is that which is no friend.
 
     Friends are looked for only where a span has no other company, and only as far away as they may stand.
@@ -106,7 +106,7 @@ def _accompanied(spans: list[Place], known: list[Place], company: Company, artic
     return [place for place in spans if place not in lonely] if lonely else spans
 
 
-def _lonely(spans: list[Place], company: Sequence[Place], reach: int | None, article: Article) -> list[Place]:
+def _lonely(spans: list[Place], company: Sequence[Place], reach: int | None, article: Surroundings) -> list[Place]:
     """Those spans that none of this company stands beside, at most `reach` words on."""
     if not company:
         return spans

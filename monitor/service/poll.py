@@ -349,7 +349,7 @@ def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:
 
 
 class _Packed(Sequence[Matched]):
-    """What was found in very many articles, a piece at a time: it packs to a twentieth. Read it in order."""
+    """What was found in very many articles, a piece at a time: packed it is small. Read it in order."""
 
     def __init__(self, pieces: Iterable[Sequence[Matched]]) -> None:
         self._pieces: list[tuple[int, bytes]] = []
