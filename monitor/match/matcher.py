@@ -22,7 +22,7 @@ from monitor.model import Article, Feed, Hit, Matched, Mention, Stored
 from monitor.query import evaluate as ev
 from monitor.watchlists import Entity, Rule, WatchlistFile
 
-ENGINE = "2"
+ENGINE = "3"
 """Raised whenever folding, affixes or evaluation change what is found: stored articles then count as stale."""
 
 BATCH = 200

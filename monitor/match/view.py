@@ -40,7 +40,7 @@ class ArticleView:
         self._feeds = feeds
         self._stored = stored
         self._spans: dict[tuple[tuple[int, ...], Scope], list[Span]] = {}
-        self._shown: list[tuple[tuple[int, int], int, str]] = []
+        self._shown: list[tuple[int, int, int, str]] = []
 
     @cached_property
     def _lead_end(self) -> int:
@@ -99,14 +99,14 @@ class ArticleView:
 
     def sentence(self, field: int, start: int, end: int) -> str:
         """The sentence around half-open code points of a field; several names of one sentence share it."""
-        for begin, stop, known in self._shown:
-            if begin[0] == field and begin[1] <= start and end <= stop:
+        for shown_in, begin, stop, known in self._shown:
+            if shown_in == field and begin <= start and end <= stop:
                 return known
         letters = self.text.letters(field)
         first, last = stretch(letters, start, end)
         said = shortened(letters, first, last, start, end)
         if last - first <= SHOWN:
-            self._shown.append(((field, first), last, said))
+            self._shown.append((field, first, last, said))
         return said
 
     def around(self, place: tuple[int, int], words: int) -> tuple[int, int]:

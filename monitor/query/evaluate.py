@@ -170,7 +170,7 @@ def gate(node: Bound) -> Gate:
 
 
 def _opening(sets: list[frozenset[int]], gates: list[Gate]) -> Gate:
-    """Whether one of each set is present and all gates open; loops, since generators took most of the time of rules."""
+    """Whether one of each set is present and all gates open; a loop, which is cheaper than a generator."""
 
     def opens(present: AbstractSet[int]) -> bool:
         for leaves in sets:
