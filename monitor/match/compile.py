@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from monitor.errors import Problem, QueryError
@@ -149,7 +149,7 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
         name = vocabulary.words(spelling)
         for other in spellings(name, lang, entity.kind):
             capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-            vocabulary.add_words(other, use if capitals == use.capitals else replace(use, capitals=capitals))
+            vocabulary.add_words(other, use if capitals == use.capitals else use._replace(capitals=capitals))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

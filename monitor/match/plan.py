@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from monitor.match.matcher import Matcher
-from monitor.match.vocabulary import Form
+from monitor.match.vocabulary import Form, words_of
 from monitor.model import LANGUAGES, AllOf, AnyOf, Column, Everything, Mentioned, Plan, Tokens, Where
 from monitor.query import evaluate as ev
 from monitor.text import shown
@@ -69,8 +69,8 @@ def _with_shorts(leaf: int, matcher: Matcher) -> list[int]:
 
 def _tokens(form: Form) -> list[Plan]:
     """The ways in which the index may hold a form: each prefix its first word can have, any ending of its last."""
-    words = tuple(shown(token) for token in form.tokens)
-    use = form.use
+    words = tuple(shown(token) for token in words_of(form))
+    _, use = form
     open_end = use.star or use.affixed
     starts = [words[0]]
     if use.affixed and (use.long or use.star):

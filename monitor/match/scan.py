@@ -121,7 +121,7 @@ class Scanner:
         patterns = list(uses) or [b"\x00"]
         self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
         self._meanings = [_meanings(uses.get(p, ())) for p in patterns]
-        self._loose = [tuple(use for use in uses.get(p, ()) if use.affixed or use.star) for p in patterns]
+        self._uses = [uses.get(p, ()) for p in patterns]
         self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
         self._sounds = sounds
 
@@ -175,7 +175,7 @@ class Scanner:
         sure: list[Use] = []
         asked: list[Use] = []
         sure, asked = [], []
-        for use in self._loose[pattern]:
+        for use in self._loose(pattern):
             before = gluing_before(use.lang, prefix, use.article, use.words > 1) if prefix else EVERY
             free = not suffix or use.star
             if before and (free or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1]):
@@ -183,6 +183,10 @@ class Scanner:
                 glues = not prefix or use.star or (use.affixed and use.long)
                 (sure if before is EVERY and free and plain and glues else asked).append(use)
         return tuple(sure), tuple(asked)
+
+    def _loose(self, pattern: int) -> Iterator[Use]:
+        """The uses to which something may be glued."""
+        return (use for use in self._uses[pattern] if use.affixed or use.star)
 
     def _over_breaks(self, batch: FoldedBatch, found: Sequence[tuple[Text, Places]]) -> None:
         """Names that the end of a line parts, "Sin-" and "jar"; there are few, so each is looked at alone."""
@@ -198,7 +202,7 @@ class Scanner:
                 place = begin + first, begin + end + 1  # one byte more: the space of the break
                 for leaf in () if suffix else whole:
                     places[leaf].append(place)
-                for use in self._loose[pattern] if suffix else asked:
+                for use in self._loose(pattern) if suffix else asked:
                     if not use.marked and _stands(text, use, b"", suffix, *place):
                         places[use.leaf].append(place)
 
@@ -307,13 +311,15 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
 
 def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...]]:
     """What a pattern means as a whole word: leaves without question, and uses to look at."""
-    whole, asked = [], []
-    for use in uses:
-        if use.exact or use.capitals or use.unknown or use.article or use.marked:
-            asked.append(use)
-        elif use.leaf not in whole:
-            whole.append(use.leaf)
-    return tuple(whole), tuple(asked)
+    if len(uses) == 1:  # nearly every pattern
+        return ((), (uses[0],)) if _asks(uses[0]) else ((uses[0].leaf,), ())
+    whole = dict.fromkeys(use.leaf for use in uses if not _asks(use))
+    return tuple(whole), tuple(use for use in uses if _asks(use))
+
+
+def _asks(use: Use) -> bool:
+    """Whether more than the folded letters decides if this is meant."""
+    return bool(use.exact or use.capitals or use.unknown or use.article or use.marked)
 
 
 def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:  # one row of the scan

@@ -113,13 +113,18 @@ def _confirmed(names: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str
         rows.setdefault(leaf, {}).setdefault(spelling, lang)
     paired = {leaf: langs for leaf, langs in rows.items() if len(langs) > 1}  # one spelling confirms nothing
     folded = iter(_folded([spelling for langs in paired.values() for spelling in langs]))
+    heard: dict[int, dict[tuple[bytes, ...], str]] = {}
     for leaf, langs in paired.items():
         spellings: dict[tuple[bytes, ...], str] = {}
         for lang in langs.values():
             tokens = next(folded)
             if 0 < len(tokens) <= _MOST_WORDS and _DIGITS.isdisjoint(b"".join(tokens)):
                 spellings.setdefault(tokens, lang)
-        yield from ((leaf, lang, tokens) for tokens, lang in _alike(spellings))
+        if 0 < sum(by_sound.is_latin(tokens[0]) for tokens in spellings) < len(spellings):
+            heard[leaf] = spellings
+    kin = iter(by_sound.kinships(_own(tokens) for spellings in heard.values() for tokens in spellings))
+    for leaf, spellings in heard.items():
+        yield from ((leaf, lang, tokens) for tokens, lang in _alike(spellings, [next(kin) for _ in spellings]))
 
 
 def _folded(spellings: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
@@ -129,15 +134,19 @@ def _folded(spellings: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
         yield tuple(data[start + 1 : end].split())
 
 
-def _alike(spellings: Mapping[tuple[bytes, ...], str]) -> Iterator[tuple[tuple[bytes, ...], str]]:
+def _own(tokens: Sequence[bytes]) -> bytes:
+    """The words joined that tell which name it is: no articles, and not what kind of thing it is."""
+    return b"".join([_stem(t) for t in tokens if t not in by_sound.ARTICLES and t not in by_sound.HEADS])
+
+
+def _alike(
+    spellings: Mapping[tuple[bytes, ...], str], kinships: Sequence[bytes]
+) -> Iterator[tuple[tuple[bytes, ...], str]]:
     """Those of one entity's spellings that have the consonants of another in the other script."""
-    latin = {tokens for tokens in spellings if by_sound.is_latin(tokens[0])}
-    if not latin or len(latin) == len(spellings):
-        return
-    kin = {tokens: by_sound.kinship(b"".join(_stem(t) for t in tokens if not _aside(t))) for tokens in spellings}
-    both = {kin[t] for t in latin} & {kin[t] for t in spellings.keys() - latin}
-    for tokens, lang in spellings.items():
-        if kin[tokens] in both and len(kin[tokens]) >= LEAST_KIN and _long_enough(tokens):
+    latin = {kin for tokens, kin in zip(spellings, kinships, strict=True) if by_sound.is_latin(tokens[0])}
+    arabic = {kin for tokens, kin in zip(spellings, kinships, strict=True) if not by_sound.is_latin(tokens[0])}
+    for (tokens, lang), kin in zip(spellings.items(), kinships, strict=True):
+        if len(kin) >= LEAST_KIN and kin in latin and kin in arabic and _long_enough(tokens):
             yield tokens, lang
 
 
@@ -157,14 +166,10 @@ def _consonants(bare: Sequence[bytes]) -> int:
     return sum(len(_heard(t)) for t in bare)
 
 
+@lru_cache(maxsize=16_384)  # names share most of their words
 def _heard(token: bytes) -> bytes:
     """The consonants of one word; at its end an h is none (Muslih)."""
     return by_sound.skeleton(b" " + token + b" ").strip()
-
-
-def _aside(token: bytes) -> bool:
-    """Whether a word tells nothing of whether two spellings are one name: articles, and what kind of thing it is."""
-    return token in by_sound.ARTICLES or token in by_sound.HEADS
 
 
 def _is_article(token: bytes) -> bool:

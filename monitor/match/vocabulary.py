@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple
 
 from monitor.text import fold_batch, shown, words
 from monitor.text.affixes import LEAST_LETTERS
@@ -39,8 +39,7 @@ class Leaf:
     """Which short name of the entity, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One meaning of a pattern. Several leaves may share the same letters."""
 
     leaf: int
@@ -64,19 +63,16 @@ class Use:
     """Letters that folding made another word's: the text must have those of this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One way to write a name: the words an index is asked for, and the pattern the scan looks for."""
+Form = tuple[bytes, Use]
+"""One way to write a name: the pattern that the scan looks for, and what it means where it stands.
 
-    tokens: tuple[bytes, ...]
-    use: Use
+What takes no prefix begins at a space: Latin letters, digits, and words too short for one (به).
+"""
 
-    @property
-    def pattern(self) -> bytes:
-        """What takes no prefix begins at a space: Latin letters, digits, and words too short for one (به)."""
-        joined = b" ".join(self.tokens)
-        bare = joined[0] in _LATIN or not (self.use.affixed and (self.use.long or self.use.star))
-        return b" " + joined if bare else joined
+
+def words_of(form: Form) -> list[bytes]:
+    """The folded words of a form: what an index of words is asked for."""
+    return form[0].split(b" ")[form[0].startswith(b" ") :]
 
 
 def written(text: str) -> tuple[str, ...]:
@@ -99,19 +95,21 @@ class Vocabulary:
         self.forms: list[list[Form]] = []
         """Per leaf, how it may be written: what the index is asked for."""
         self.uses: dict[bytes, list[Use]] = {}
-        self.friends: dict[int, list[tuple[bytes, Use]]] = {}
+        self.friends: dict[int, list[Form]] = {}
         """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
         self.sounding: list[tuple[int, str, str]] = []
         """(entity leaf, language, spelling) of the names that may also be found by their sound."""
         self._numbers: dict[tuple[LeafKind, str, int], int] = {}
         self._folded: dict[str, tuple[bytes, ...]] = {}
+        self._written: dict[str, tuple[str, ...]] = {}
         self._alike: dict[tuple[object, ...], Use] = {}
         """Uses by what they are made of: a name has ten forms, and making a use anew for each takes longest of all."""
 
     @contextmanager
     def folding(self, texts: Iterable[str]) -> Iterator[None]:
         """Fold many texts in one pass; while it lasts nothing of them is folded again."""
-        wanted = list(dict.fromkeys(one for text in texts for one in written(text)))
+        self._written = {text: written(text) for text in dict.fromkeys(texts)}
+        wanted = list(dict.fromkeys(chain.from_iterable(self._written.values())))
         data, bounds = fold_batch(wanted)
         places = pairwise(bounds) if wanted else ()
         self._folded = {
@@ -120,7 +118,7 @@ class Vocabulary:
         try:
             yield
         finally:
-            self._folded = {}
+            self._folded, self._written = {}, {}
 
     def words(self, text: str) -> tuple[bytes, ...]:
         """The folded words of a text."""
@@ -166,12 +164,12 @@ class Vocabulary:
         leaf = self.leaf("friend", f"{text if apart else shown(b' '.join(folded))}{'*' if star else ''}")
         if leaf not in self.friends:
             use = Use(leaf=leaf, star=star)
-            self.friends[leaf] = [(form.pattern, form.use) for form in self._forms(text, use, joined=not star)]
+            self.friends[leaf] = list(self._forms(text, use, joined=not star))
         return leaf
 
     def _keep(self, found: Iterable[Form]) -> None:
         for form in found:
-            use, pattern = form.use, form.pattern
+            pattern, use = form
             uses = self.uses.get(pattern)
             if uses is None:
                 self.uses[pattern] = [use]
@@ -181,35 +179,42 @@ class Vocabulary:
                 uses.append(use)
             self.forms[use.leaf].append(form)
 
-    def _forms(self, text: str, use: Use, *, joined: bool) -> list[Form]:
+    def _forms(self, text: str, use: Use, *, joined: bool) -> Iterable[Form]:
         """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
         found: dict[tuple[bytes, ...], Form] = {}
-        for spelling in written(text):
+        joined = joined and not use.exact
+        for spelling in self._written.get(text) or written(text):
             tokens = self.words(spelling)
+            count = len(tokens)
             if not tokens:
                 continue
-            choices = [tokens]
-            if joined and not use.exact:
-                if len(tokens) > 1 and sum(map(len, tokens)) >= JOINED_LETTERS:
-                    choices.append((b"".join(tokens),))
-                choices.extend(faults(tokens))
-            for choice in choices:
-                if choice not in found:
-                    found[choice] = self._form(choice, use, text, len(tokens))
-        return list(found.values())
+            if tokens not in found:
+                found[tokens] = self._form(tokens, use, text, count)
+            if joined and count > 1 and sum(map(len, tokens)) >= JOINED_LETTERS:
+                together = (b"".join(tokens),)
+                if together not in found:
+                    found[together] = self._form(together, use, text, count)
+            for fault in faults(tokens) if joined else ():
+                if fault not in found:
+                    found[fault] = self._form(fault, use, text, count)
+        return found.values()
 
     def _form(self, tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
         """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
-        first, letters = tokens[0], b"".join(tokens)
-        article = use.affixed and not use.exact and first.startswith(ARTICLE) and len(first) >= _LEAST_WITH_ARTICLE
+        leaf, lang, star, affixed, _, _, _, exact, capitals, _, _ = use
+        first = tokens[0]
+        long = count > 1 or len(first) >= LEAST_LETTERS
+        article = affixed and not exact and first.startswith(ARTICLE) and len(first) >= _LEAST_WITH_ARTICLE
         if article:
             first = first[len(ARTICLE) :]
             tokens = (first, *tokens[1:])
-        long = count > 1 or len(letters) >= LEAST_LETTERS
-        unknown = text if UNKNOWN in letters else ""
+        pattern = b" ".join(tokens)
+        unknown = text if UNKNOWN in pattern else ""
         marked = marks(text, first) if count == 1 else ()
-        key = use.leaf, use.lang, use.star, use.affixed, article, long, count, use.exact, use.capitals, unknown, marked
+        if pattern[0] in _LATIN or not (affixed and (long or star)):
+            pattern = b" " + pattern
+        key = leaf, lang, star, affixed, article, long, count, exact, capitals, unknown, marked
         made = self._alike.get(key)
         if made is None:
             made = self._alike[key] = Use(*key)
-        return Form(tokens, made)
+        return pattern, made

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from monitor.errors import Problem, QueryError
 from monitor.match import Matcher, compile_watchlists
@@ -41,8 +42,7 @@ class Warned:
     settled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spelling:
+class Spelling(NamedTuple):
     """One spelling of an entity; the same letters under several languages are one."""
 
     entity: Entity
@@ -246,7 +246,14 @@ def _idle_masks(files: Sequence[WatchlistFile], matcher: Matcher | None) -> Iter
     """
     masked = [entity for file in files for entity in file.entities if entity.mask]
     folds = folded_names(text for entity in masked for text in (*_spelt(entity), *(m.text for m in entity.mask)))
-    doubtful = [(entity, mask) for entity in masked for mask in entity.mask if not _holds(mask, entity, folds)]
+    joined = {text: folded.replace(b" ", b"") for text, folded in folds.items()}
+    doubtful = [
+        (entity, mask)
+        for entity in masked
+        if (own := [joined[text] for text in _spelt(entity)])
+        for mask in entity.mask
+        if not any(name in joined[mask.text] for name in own)
+    ]
     if not doubtful:
         return
     found = _met(doubtful, matcher or compile_watchlists(files, examples=False).matcher)
@@ -263,11 +270,6 @@ def _idle_masks(files: Sequence[WatchlistFile], matcher: Matcher | None) -> Iter
 
 def _spelt(entity: Entity) -> tuple[str, ...]:
     return (entity.name, *(n.text for n in entity.names), *(s.text for s in entity.short))
-
-
-def _holds(mask: Name, entity: Entity, folds: dict[str, bytes]) -> bool:
-    text = folds[mask.text].replace(b" ", b"")
-    return any(folds[each].replace(b" ", b"") in text for each in _spelt(entity))
 
 
 def _met(doubtful: Sequence[tuple[Entity, Name]], matcher: Matcher) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from monitor.match.collector import uncollected
 from monitor.match.plan import spelled
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounds
-from monitor.match.vocabulary import Use, Vocabulary
+from monitor.match.vocabulary import Use, Vocabulary, words_of
 from monitor.model import AnyOf, Article, Everything, Filter, Hit, Plan, Tokens, Where
 from monitor.ports import Store
 from monitor.query import ast
@@ -79,7 +79,7 @@ class _Names:
 
     def plain(self, number: int) -> Plan:
         """The name as it is listed, without prefix or ending: the cheapest question, and the answer for most names."""
-        tokens = self._vocabulary.forms[number][0].tokens
+        tokens = words_of(self._vocabulary.forms[number][0])
         return Tokens(words=tuple(shown(token) for token in tokens), prefix=False)
 
     def quick(self, number: int) -> Plan:
@@ -89,10 +89,10 @@ class _Names:
         written as one, and with a prefix, is not asked for.
         """
         forms = self._vocabulary.forms[number]
-        single = all(len(form.tokens) == 1 for form in forms)
+        single = all(len(words_of(form)) == 1 for form in forms)
         parts: list[Plan] = []
         for form in forms:
-            tokens = tuple(shown(token) for token in form.tokens)
+            tokens = tuple(shown(token) for token in words_of(form))
             if tokens[0] < _FIRST_PREFIXED:
                 parts.append(Tokens(words=tokens, prefix=True))
             elif len(tokens) > 1:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import resources
+from itertools import pairwise
 
 from monitor.text.fold import words
 from monitor.text.letters import CODES
@@ -20,21 +21,24 @@ _PARTED = frozenset(code for char, code in CODES.items() if _FIRST <= char <= _L
 
 def faults(tokens: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
     """Further spellings of a folded name, each without the spelling itself; most names have none."""
-    for number, token in enumerate(tokens):
-        if token.endswith(_MISREAD_ENDS) and sum(map(len, tokens)) >= _MISREAD_LETTERS:
-            yield from (
-                (*tokens[:number], token[: -len(printed)] + read, *tokens[number + 1 :])
-                for printed, read in _MISREAD
-                if token.endswith(printed)
-            )
-    for number in range(len(tokens) - 1):
-        if _loses_space(tokens, number):
-            yield (*tokens[:number], tokens[number] + tokens[number + 1], *tokens[number + 2 :])
+    if sum(map(len, tokens)) >= _MISREAD_LETTERS:
+        for number, token in enumerate(tokens):
+            if token.endswith(_MISREAD_ENDS):
+                yield from (
+                    (*tokens[:number], token[: -len(printed)] + read, *tokens[number + 1 :])
+                    for printed, read in _MISREAD
+                    if token.endswith(printed)
+                )
+    for number, (first, second) in enumerate(pairwise(tokens)):
+        if _loses_space(first, second, among=len(tokens)):
+            yield (*tokens[:number], first + second, *tokens[number + 2 :])
 
 
-def _loses_space(tokens: Sequence[bytes], number: int) -> bool:
-    """Whether the space behind a word is one that pages lose: before a number, or between words of joined letters."""
-    first, second = tokens[number], tokens[number + 1]
+def _loses_space(first: bytes, second: bytes, *, among: int) -> bool:
+    """Whether the space between two of so many words is one that pages lose.
+
+    They lose it before a number, and between words of joined letters.
+    """
     if second[0] in _DIGITS:
         return first[-1] not in _DIGITS
-    return len(tokens) > 2 and first[-1] in _PARTED and second[0] in _PARTED
+    return among > 2 and first[-1] in _PARTED and second[0] in _PARTED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
 
@@ -48,7 +49,8 @@ def _before_h(pairs: list[str]) -> Array:
 
 _SHORT = 100
 """Below so many bytes, as in the names of a compilation, plain replacing is quicker than numpy."""
-_DOUBLED = re.compile(rb"([^" + re.escape(bytes([SEGMENT])) + rb"])\1+", re.DOTALL)
+_SEGMENT = bytes([SEGMENT])
+_DOUBLED = re.compile(rb"([^" + re.escape(_SEGMENT) + rb"])\1+", re.DOTALL)
 _COLOURED, _SWALLOWED = _before_h(_DATA["coloured"]), _before_h(_DATA["swallowed"])
 
 _HEARD = (
@@ -158,7 +160,7 @@ def _kin(a: int, b: int) -> bool:
     return not (low == _A and high & _I and not high & _E)
 
 
-def kinship(letters: bytes) -> bytes:
-    """The consonants without any h, alike for a Latin spelling and the Arabic name that it writes."""
-    translated = skeleton(letters.replace(b" ", b"")).translate(_TRANSLATED, b"hx")
-    return bytes(code for place, code in enumerate(translated) if not place or code != translated[place - 1])
+def kinships(words: Iterable[bytes]) -> list[bytes]:
+    """Of each folded word its consonants without any h, alike for a Latin spelling and the Arabic name it writes."""
+    sounds = skeleton(_SEGMENT.join((b"", *words))).translate(_TRANSLATED, b"hx")
+    return undoubled(sounds).split(_SEGMENT)[1:]

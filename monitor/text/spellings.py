@@ -33,7 +33,7 @@ _DATA: dict[str, list[dict[str, Any]]] = tomllib.loads(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Row:
     """Words that stand for each other, the longest first."""
 
@@ -52,15 +52,24 @@ class _Frame:
     """A head word: an article of the rest falls when it moves to the front."""
 
 
-def _rows() -> dict[tuple[str, bytes], list[_Row]]:
+def _rows() -> dict[str, dict[bytes, list[_Row]]]:
     """The rows by language and first word."""
-    found: dict[tuple[str, bytes], list[_Row]] = defaultdict(list)
+    found: dict[str, dict[bytes, list[_Row]]] = defaultdict(lambda: defaultdict(list))
     for data in _DATA["same"]:
         same = dict.fromkeys(tuple(words(text)) for text in data["words"])
         row = _Row(frozenset(data.get("kinds", ())), tuple(sorted(same, key=len, reverse=True)))
         for lang in data["languages"]:
             for first in dict.fromkeys(one[0] for one in same):
-                found[lang, first].append(row)
+                found[lang][first].append(row)
+    return {lang: dict(rows) for lang, rows in found.items()}
+
+
+def _optional() -> dict[str, dict[bytes, frozenset[str]]]:
+    """By language and word: the kinds of entity whose names may do without it."""
+    found: dict[str, dict[bytes, frozenset[str]]] = defaultdict(dict)
+    for row in _DATA["optional"]:
+        for lang in row["languages"]:
+            found[lang] |= {words(word)[0]: frozenset(row["kinds"]) for word in row["words"]}
     return dict(found)
 
 
@@ -77,17 +86,12 @@ def _frames() -> list[_Frame]:
 
 _ROWS, _FRAMES = _rows(), _frames()
 _COUNTRIES = frozenset(before[0] for frame in _FRAMES if not frame.turned for before in frame.before)
-_OPTIONAL = {
-    (lang, words(word)[0]): frozenset(row["kinds"])
-    for row in _DATA["optional"]
-    for lang in row["languages"]
-    for word in row["words"]
-}
+_OPTIONAL = _optional()
 _NONE = frozenset[bytes]()
-_REPLACED: dict[str, set[bytes]] = {}
+_REPLACED = {
+    lang: frozenset((*_ROWS.get(lang, ()), *_OPTIONAL.get(lang, ()))) for lang in dict.fromkeys((*_ROWS, *_OPTIONAL))
+}
 """By language: words that may stand for others, or be missing."""
-for _lang, _word in (*_ROWS, *_OPTIONAL):
-    _REPLACED.setdefault(_lang, set()).add(_word)
 _MOVED_FIRST = frozenset(before[0] for frame in _FRAMES for before in frame.before)
 _MOVED_LAST = frozenset(frame.behind[-1] for frame in _FRAMES)
 """Words one of which a name begins or ends with if anything of it moves; most names have neither."""
@@ -131,17 +135,24 @@ def _changed(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
 
 def _swapped(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
     """One word stands for another, or is missing."""
+    rows_of, spared, replaced = _ROWS.get(lang, {}), _OPTIONAL.get(lang, {}), _REPLACED[lang]
     done: list[_Row] = []
     for place, token in enumerate(name):
-        for row in _ROWS.get((lang, token), ()):
-            was = next((w for w in row.words if name[place : place + len(w)] == w), None)
-            if was is None or row in done or (row.kinds and kind not in row.kinds):
+        if token not in replaced:
+            continue
+        for row in rows_of.get(token, ()):
+            if row in done or (row.kinds and kind not in row.kinds):
+                continue
+            for was in row.words:
+                if name[place : place + len(was)] == was:
+                    break
+            else:
                 continue
             done.append(row)  # "base" is no word of its own in "air base"
             before, behind = name[:place], name[place + len(was) :]
             if _enough((*before, *behind)):
-                yield from ((*before, *other, *behind) for other in row.words if other != was)
-        if kind in _OPTIONAL.get((lang, token), ()) and len(name) > 2:
+                yield from [(*before, *other, *behind) for other in row.words if other is not was]
+        if kind in spared.get(token, ()) and len(name) > 2:
             yield (*name[:place], *name[place + 1 :])
 
 

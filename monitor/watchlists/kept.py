@@ -178,6 +178,8 @@ def _one(kind: type[Any]) -> _Read:
     new = object.__new__
     if kind is Mark:
         return _mark
+    if kind is Name:
+        return _name
     ways = [(getattr(kind, name).__set__, None if read is _same else read) for name, read in _plan(kind)]
     size = len(ways)
 
@@ -194,14 +196,12 @@ def _one(kind: type[Any]) -> _Read:
     return made
 
 
-_FILE, _LINE, _PLACE = (getattr(Mark, name).__set__ for name in ("file", "line", "column"))
-
-
 def _mark(number: int | None, file: str) -> Mark | None:
     if number is None:
         return None
-    found = object.__new__(Mark)
-    _FILE(found, file)
-    _LINE(found, number >> _COLUMN)
-    _PLACE(found, number & ((1 << _COLUMN) - 1))
-    return found
+    return Mark(file, number >> _COLUMN, number & ((1 << _COLUMN) - 1))
+
+
+def _name(row: Any, file: str) -> Name:
+    text, lang, number, doubtful = row
+    return Name(text, lang, Mark(file, number >> _COLUMN, number & ((1 << _COLUMN) - 1)), doubtful)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from monitor.errors import Problem
 from monitor.model import Desk, Feed, Level
@@ -52,8 +53,7 @@ WARNINGS = (
 """The closed list of what `monitor check` warns of, as `accept` names it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a file; line and column count from 1."""
 
     file: str
@@ -61,8 +61,7 @@ class Mark:
     column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class Name(NamedTuple):
     """One spelling of an entity, one expression of a mask, or one term of a word list (`attack*` keeps its star)."""
 
     text: str
