@@ -138,6 +138,11 @@ class Empty:
 
 def fill(outside: Outside, url: str) -> list[tuple[object, ...]]:
     """Ask for the page of one new article, robots.txt first; the pages that came."""
+    return filled(outside, url)[0]
+
+
+def filled(outside: Outside, url: str) -> tuple[list[tuple[object, ...]], str]:
+    """The same, and what is said of it."""
     came: list[tuple[object, ...]] = []
 
     def read(jobs: Sequence[tuple[object, ...]]) -> Iterator[Done[Article | None]]:
@@ -146,8 +151,8 @@ def fill(outside: Outside, url: str) -> list[tuple[object, ...]]:
 
     pages = Pages(store=cast("Store", Empty()), fetcher=outside.fetcher(), read=read, clock=Clock())
     article = Article(id="a", feed="f", url=url, title="x", text="short", seen=NOW)
-    asyncio.run(pages.fill(Feed(id="f", url="", fulltext=True), [article], FeedState(feed="f"), Round()))
-    return came
+    _, note = asyncio.run(pages.fill(Feed(id="f", url="", fulltext=True), [article], FeedState(feed="f"), Round()))
+    return came, note
 
 
 def discover(outside: Outside, url: str, folder: Path) -> list[str]:

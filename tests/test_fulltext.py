@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from fakes import Answer, Entry, Site, Workspace, entries, rss
@@ -99,8 +100,9 @@ def test_an_edited_item_keeps_the_text_of_its_page(desk: Workspace, site: Site) 
         (Answer(body=b"<html><body>Loading</body></html>", content_type="text/html"), "no article was found"),
         (
             Answer(status=302, headers={"Location": "http://169.254.169.254/latest/"}),
-            "its robots.txt cannot be read now",
+            "the page leads to 169.254.169.254, which is not on the public internet (1)",
         ),
+        (Answer(status=302, headers={"Location": "http://a[b/"}), "the page has an address that cannot be read (1)"),
         (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "file: address"),
     ],
 )
@@ -128,7 +130,16 @@ def test_a_page_that_fails_leaves_the_feeds_text(desk: Workspace, site: Site, an
         (Answer(body=b"User-agent: *\nDisallow: /"), False, "robots.txt forbids it (1)"),
         (Answer(body=b"User-agent: desk-monitor\nDisallow: /page/"), False, "robots.txt forbids it (1)"),
         (Answer(status=503), False, "robots.txt cannot be read now (1)"),
-        (Answer(status=302, headers={"Location": "http://10.0.0.1/robots.txt"}), False, "cannot be read now (1)"),
+        (
+            Answer(status=302, headers={"Location": "http://10.0.0.1/robots.txt"}),
+            False,
+            "text: its robots.txt leads to 10.0.0.1, which is not on the public internet (1)",
+        ),
+        (
+            Answer(status=302, headers={"Location": "ftp://x/"}),
+            False,
+            "text: its robots.txt leads to a ftp: address (1)",
+        ),
     ],
 )
 def test_robots_txt_is_obeyed(desk: Workspace, site: Site, robots: Answer, *, read: bool, why: str) -> None:
@@ -142,6 +153,19 @@ def test_robots_txt_is_obeyed(desk: Workspace, site: Site, robots: Answer, *, re
     assert site.asked["/page/1"] == int(read)
     assert why in state.page_note
     assert bool(why) == bool(state.page_note)
+
+
+def test_a_link_that_leads_inside_is_told_as_such(desk: Workspace, site: Site) -> None:
+    """An item whose own link leads inside keeps the feed's text, and that is told; the other item is read."""
+    subscribe(desk, site)
+    odd, sound = wanted(site, 1, 2)
+    site.show("/a", [replace(odd, link="http://10.0.0.1/story"), sound])
+    site.pages |= {"/page/2": page(2)}
+
+    found, state = polled(desk)
+    assert found["Story-1"].text == "Short."
+    assert "the harvest near" in found["Story-2"].text
+    assert "the page leads to 10.0.0.1, which is not on the public internet (1)" in state.page_note
 
 
 @pytest.mark.parametrize(("rules", "read"), [("Disallow: /other", True), ("Disallow: /page/", False)])

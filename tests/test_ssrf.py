@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import vectors
 from fakes import Workspace
-from outside import DIALLABLE, PUBLIC, RSS, START, Outside, discover, fetched, fill, http
+from outside import DIALLABLE, PUBLIC, RSS, START, Outside, discover, fetched, fill, filled, http
 
 from monitor.fetch.guard import GuardedNetwork, InsideError
 from monitor.model import Failed, Fetched
@@ -85,23 +85,25 @@ def test_as_the_page_of_an_article(every: list[dict[str, Any]]) -> None:
 
 
 def test_as_the_redirect_of_a_page(every: list[dict[str, Any]]) -> None:
-    """As the place where a page outside redirects to."""
+    """As the place where a page outside redirects to; what is told is that place, not a robots.txt nobody asked for."""
     for vector in every:
         outside = Outside({f"{START}/story": http(status=302, location=target(vector))}, vector)
-        fill(outside, f"http://{START}/story")
+        _, note = filled(outside, f"http://{START}/story")
         check(outside, vector, least=1)
         assert (START, "/story") in outside.asked, vector
+        assert "only the feed's text: the page " in note, (vector, note)
 
 
 def test_as_the_redirect_of_a_robots_txt(every: list[dict[str, Any]]) -> None:
     """As the place where a robots.txt redirects to; rules that are not to be had forbid the page."""
     for vector in every:
         outside = Outside({f"{START}/robots.txt": http(status=301, location=target(vector))}, vector)
-        came = fill(outside, f"http://{START}/story")
+        came, note = filled(outside, f"http://{START}/story")
         check(outside, vector, least=1)
         assert outside.asked[0] == (START, "/robots.txt"), vector
         if vector["must"].startswith("refuse") and len(outside.asked) == 1:
             assert not came, vector
+            assert "only the feed's text: its robots.txt " in note, (vector, note)
 
 
 def test_as_the_site_of_a_discovery(every: list[dict[str, Any]], tmp_path: Path) -> None:

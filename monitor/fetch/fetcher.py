@@ -166,6 +166,8 @@ class _Trip:
     seconds: float
     permanent: bool = True
     moved_to: str = ""
+    led: str = ""
+    """Where the last redirect led, as the server wrote it; empty before the first."""
 
 
 class _Run:
@@ -238,7 +240,8 @@ class _Run:
                 if result is not None:
                     return result
         except Exception as error:  # noqa: BLE001 - the port promises never to raise for what the outside does
-            return _failure(error, trip.place, self._limits)
+            failed = _failure(error, trip.place, self._limits)
+            return replace(failed, leads_to=trip.led) if failed.kind == "blocked" else failed
         if not self._redirects:
             return Failed(kind="redirect", message="leads to another address", leads_to=trip.place.url)
         return Failed(
@@ -328,6 +331,7 @@ class _Run:
         return replace(fetched, max_age=age) if isinstance(fetched, Unchanged) else fetched
 
     def _redirect(self, trip: _Trip, status: int, location: str) -> None:
+        trip.led = location
         trip.place = next_place(trip.place, location, self._limits.allow_private)
         trip.permanent = trip.permanent and status in _PERMANENT
         if trip.permanent:  # up to the first temporary one; what follows is the publisher's affair

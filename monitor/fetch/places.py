@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -47,6 +47,7 @@ def place(url: str, allowed: Collection[tuple[str, int]]) -> Place:
     try:
         parts = httpx.URL(url)
         scheme, host, netloc, target = parts.scheme, parts.raw_host.decode(), parts.netloc, parts.raw_path
+        urlsplit(url)  # whoever reads the address with the other parser later must be able to: http://a[b/
         port = parts.port or {"http": 80, "https": 443}.get(scheme, 0)
     except (httpx.InvalidURL, ValueError):
         raise RefusedError("has an address that cannot be read; write it anew in feeds.yaml") from None

@@ -31,7 +31,7 @@ PER_HOST = 20
 """Pages of one host in one poll, unless monitor.yaml says otherwise."""
 
 SECONDS = 120.0
-"""For all pages of one poll: it must end within its lease, and what is due meanwhile waits for it."""
+"""For all pages of one poll: what is due meanwhile waits for its end."""
 
 HOSTS = 16
 """Hosts whose pages are fetched at the same time."""
@@ -112,8 +112,8 @@ class Pages:
     clock: Clock
     per_host: int = PER_HOST
     seconds: float = SECONDS
-    _rules: dict[str, tuple[datetime, Rules | None]] = field(default_factory=dict)
-    """Origin -> (until when, rules; None for "not now")."""
+    _rules: dict[str, tuple[datetime, Rules | str]] = field(default_factory=dict)
+    """Origin -> (until when, rules, or why nothing there may be asked for)."""
 
     async def fill(
         self, feed: Feed, found: Sequence[Article], state: FeedState, turn: Round
@@ -228,7 +228,7 @@ class Pages:
             async for asking, result in answers:
                 if isinstance(result, Fetched):
                     ready.append((asked[asking.id], result))
-                elif isinstance(result, Failed) and result.leads_to:
+                elif isinstance(result, Failed) and result.kind == "redirect" and result.leads_to:
                     moved[asking.id] = result.leads_to
                 else:
                     yield asking.id, _told(result)
@@ -260,7 +260,8 @@ class Pages:
         async with self._answers(feeds) as answers:
             async for asking, result in answers:
                 rules = _rules(result)
-                self._rules[asking.id] = (now + (_RULES_HOLD if rules else _FAULT_HOLDS), rules)
+                holds = _FAULT_HOLDS if isinstance(rules, str) else _RULES_HOLD
+                self._rules[asking.id] = (now + holds, rules)
 
     @asynccontextmanager
     async def _answers(
@@ -275,10 +276,10 @@ class Pages:
                 await answers.aclose()
 
     def _refusal(self, url: str) -> str:
-        """Why robots.txt keeps us from this address; empty when it does not."""
-        _, rules = self._rules.get(_origin(url), (None, None))
-        if rules is None:
-            return NOT_NOW
+        """Why this address is not asked for, by its robots.txt or because that led inside; empty when it may be."""
+        _, rules = self._rules.get(_origin(url), (None, NOT_NOW))
+        if isinstance(rules, str):
+            return rules
         parts = urlsplit(url)
         return "" if rules.allows(parts.path + (f"?{parts.query}" if parts.query else "")) else FORBIDDEN
 
@@ -342,18 +343,30 @@ def _alike(full: Mapping[str, Article], before: Mapping[str, Article]) -> list[s
     return [a.id for a in changed if len(addresses[a.text]) > 1]
 
 
-def _rules(result: FetchResult) -> Rules | None:
-    """RFC 9309, section 2.3.1: no file allows everything, a server that fails forbids everything for now."""
+def _rules(result: FetchResult) -> Rules | str:
+    """RFC 9309, section 2.3.1: no file allows everything, a server that fails forbids everything for now.
+
+    In place of rules stands why there are none. An address that is refused itself is that of its pages, too.
+    """
     if isinstance(result, Fetched):
         return read_rules(result.body, AGENT)
     if not isinstance(result, Failed):
         return Rules()  # 204: nothing is forbidden
     missing = 400 <= result.status < 500 and result.status != 429  # a host that pauses us is not asked for pages either
-    return Rules() if missing or result.kind == "empty" else None
+    if missing or result.kind == "empty":
+        return Rules()
+    if result.kind == "blocked":
+        return _failing("its robots.txt" if result.leads_to else "the page", result)
+    return NOT_NOW
 
 
 def _told(result: FetchResult) -> str:
-    return f"the page {result.message.partition(';')[0]}" if isinstance(result, Failed) else NO_TEXT
+    return _failing("the page", result) if isinstance(result, Failed) else NO_TEXT
+
+
+def _failing(what: str, failed: Failed) -> str:
+    """The failure without advice: that is for feeds."""
+    return f"{what} {failed.message.partition(';')[0]}"
 
 
 def _note(wanted: int, why: Counter[str]) -> str:
@@ -365,7 +378,10 @@ def _note(wanted: int, why: Counter[str]) -> str:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # the fetcher refuses it in words
+        return url
     return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
