@@ -12,6 +12,7 @@ from typing import Final
 POINTS: Final = {
     "poll.synced": "the wanted feeds are in the store, none is claimed",
     "poll.claimed": "the due feeds are leased",
+    "poll.renewed": "the leases of what is in hand run anew, nothing else is written",
     "poll.fetched": "a group of answers is there, not parsed",
     "poll.parsed": "the same, parsed",
     "poll.poison": "the body of a poison feed is kept, its state is not",

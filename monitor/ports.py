@@ -71,6 +71,10 @@ class Store(Protocol):
         """
         ...
 
+    def renew(self, now: datetime, *, owner: str, lease: float) -> None:
+        """Let the leases that this owner still holds end `lease` seconds from now; what was saved has none any more."""
+        ...
+
     def release(self, owner: str) -> None:
         """Give back all leases of this owner."""
         ...

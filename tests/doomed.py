@@ -50,6 +50,8 @@ class Job:
     """Seconds that a locked database is waited for."""
     zero_lease: bool = True
     """A lease runs out at once, so that a restart needs no wait."""
+    worked: float = 0.0
+    """Seconds by its clock that a poll has been at work once it has claimed its feeds; then its leases are renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,10 @@ class Arranged:
         self._in_child = in_child
         self._reached: Counter[str] = Counter()
         self._guard = threading.Lock()
+
+    def passed(self, name: str) -> bool:
+        """Whether a place was reached."""
+        return self._reached[name] > 0
 
     def __call__(self, name: str) -> None:
         """Note a place; die there if that is arranged."""

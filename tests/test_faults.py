@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from doomed import CRASH, Doomed, Ended, Job
-from fakes import NOW, Answer, Entry, Relay, Site, Workspace, entries
+from fakes import NOW, Answer, Entry, Relay, Site, Workspace, entries, until
 
 from monitor import faults
 from monitor.faults import POINTS
@@ -25,7 +27,8 @@ LATER = NOW + timedelta(hours=7)
 """By then every feed is due again: the longest rhythm is 6 hours."""
 
 IN_CHILDREN = ("read.parsed", "read.extracted")
-POLLED = tuple(name for name in POINTS if name.split(".")[0] in {"poll", "store"})
+LONG_WORK = ("poll.renewed",)
+POLLED = tuple(name for name in POINTS if name.split(".")[0] in {"poll", "store"} and name not in LONG_WORK)
 MAILED = {
     "file": ("mail.composed", "mail.digest", "mail.queued", "mail.frozen", "mail.sending", "mail.carried", "mail.moved",
              "file.drafted", "file.committed", "file.named"),
@@ -168,7 +171,7 @@ def test_every_place_is_named_once_and_known() -> None:
 
     assert used == dict.fromkeys(POINTS, 1)
     assert len(POLLED) + len(IN_CHILDREN) >= 15
-    assert {*POLLED, *IN_CHILDREN, *MAILED["file"], *MAILED["smtp"]} == set(POINTS)
+    assert {*POLLED, *IN_CHILDREN, *LONG_WORK, *MAILED["file"], *MAILED["smtp"]} == set(POINTS)
 
 
 def test_nothing_happens_at_a_place_that_nobody_asked_for() -> None:
@@ -375,6 +378,46 @@ def test_a_lease_of_a_poll_that_was_killed_runs_out(case: Case, doom: Doomed, tm
     assert '"feeds": 0' in early.out
     assert '"feeds": 11' in late.out
     assert {row[1] for row in dump(root)["articles"]} == {row[1] for row in case.ended["articles"]}
+
+
+def test_a_lease_that_was_renewed_runs_out_after_a_kill(case: Case, doom: Doomed, tmp_path: Path) -> None:
+    """Killed when it had worked for nine minutes: its feeds are left alone for ten more, then nothing is lost."""
+    root = copy(case, tmp_path)
+    job = Job(arguments=[*poll(root), "--json"], now=LATER.isoformat(), zero_lease=False)
+    assert doom.run(replace(job, worked=540, point="poll.renewed")).code == -9
+
+    early = doom.run(replace(job, now=(LATER + timedelta(minutes=18, seconds=59)).isoformat()))
+    late = doom.run(replace(job, now=(LATER + timedelta(minutes=19)).isoformat()))
+
+    assert '"feeds": 0' in early.out
+    assert '"feeds": 11' in late.out
+    assert {row[1] for row in dump(root)["articles"]} == {row[1] for row in case.ended["articles"]}
+
+
+def test_two_polls_at_once_are_as_one(case: Case, doom: Doomed, tmp_path: Path) -> None:
+    """A second process that polls the store while the first is at work finds nothing to do; every table is as ever."""
+    root, hold, shown = copy(case, tmp_path), threading.Event(), case.site.pages["/a"]
+    assert isinstance(shown, Answer)
+    job = Job(arguments=[*poll(root), "--json"], now=LATER.isoformat(), zero_lease=False)
+    before = case.site.asked.copy()
+    case.site.pages["/a"] = replace(shown, hold=hold)
+    try:
+        with Doomed() as other, ThreadPoolExecutor(1) as hand:
+            first = hand.submit(doom.run, job)
+            assert until(lambda: case.site.asked["/a"] > before["/a"])
+            beside = other.run(job)
+            assert not first.done()
+            hold.set()
+            alone = first.result()
+    finally:
+        hold.set()
+        case.site.pages["/a"] = shown
+
+    assert (alone.code, beside.code) == (0, 0)
+    assert '"feeds": 11' in alone.out
+    assert '"feeds": 0' in beside.out
+    assert set((case.site.asked - before).values()) == {1}
+    assert same(root, case.ended)
 
 
 def test_a_clock_of_1970_is_one_sentence_and_loses_nothing(case: Case, doom: Doomed, tmp_path: Path) -> None:

@@ -166,6 +166,102 @@ def test_two_polls_at_once_share_the_work(desk: Workspace, site: Site) -> None:
     assert site.asked["/a"] == 1
 
 
+def leases(desk: Workspace) -> dict[str, datetime]:
+    """Feed -> the end of its lease, for those under one."""
+    with closing(sqlite3.connect(desk.root / "data" / "monitor.db")) as db:
+        rows = db.execute("SELECT id, lease_until FROM feeds WHERE lease_until IS NOT NULL").fetchall()
+    return {feed: datetime.fromisoformat(until) for feed, until in rows}
+
+
+def test_a_poll_that_outlasts_its_lease_keeps_its_feeds(
+    desk: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a living instance has in hand stays its own for an hour; what it has done is free; nothing comes twice."""
+    monkeypatch.setattr(poll, "HEARTBEAT", 0.01)
+    hold = threading.Event()
+    desk.feeds({name: f"{site.base}/{name}" for name in "abc"})
+    site.pages |= {"/a": lambda: Answer(hold=hold), "/b": lambda: Answer(hold=hold)}
+    site.show("/c", entries(1))
+    with desk.open() as first, desk.open() as second:
+        working = threading.Thread(target=first.polling.poll)
+        working.start()
+        assert until(lambda: set(leases(desk)) == {"a", "b"})
+        for _ in range(6):
+            desk.clock.move(minutes=9, seconds=59)
+            due = desk.clock() + timedelta(seconds=poll.LEASE)
+            assert until(lambda: leases(desk) == dict.fromkeys("ab", due))  # noqa: B023 - called at once
+            assert second.polling.poll(every=True).feeds == 1
+        hold.set()
+        working.join(20)
+        assert leases(desk) == {}
+    assert site.asked == {"/a": 1, "/b": 1, "/c": 7}
+
+
+def test_a_clock_that_jumps_while_a_poll_works_frees_nothing(
+    desk: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set ahead or back in the middle of a poll, by more than a lease: what is in hand stays so."""
+    monkeypatch.setattr(poll, "HEARTBEAT", 0.01)
+    hold = threading.Event()
+    site.pages["/a"] = lambda: Answer(hold=hold)
+    with desk.open() as first, desk.open() as second:
+        working = threading.Thread(target=first.polling.poll)
+        working.start()
+        assert until(lambda: set(leases(desk)) == {"a"})
+        for hours in (5, -3):
+            desk.clock.move(hours=hours)
+            ends = desk.clock() + timedelta(seconds=poll.LEASE)
+            assert until(lambda: leases(desk) == {"a": ends})  # noqa: B023 - called at once
+            assert second.polling.poll(every=True).feeds == 0
+        hold.set()
+        working.join(20)
+    assert site.asked == {"/a": 1}
+
+
+def test_leases_are_renewed_by_one_statement(desk: Workspace) -> None:
+    """However many feeds are in hand; leases of others, and feeds that are free, are left as they are."""
+    desk.feeds({f"f{n}": f"http://feed.example/{n}" for n in range(300)})
+    later = desk.clock() + timedelta(minutes=9)
+    with desk.open() as app:
+        app.store.sync_feeds(app.editorial.current().feeds)
+        for owner, limit in (("one", 250), ("other", 10)):
+            app.store.claim_due(desk.clock(), owner=owner, lease=600.0, limit=limit, only=None, every=False)
+        heard: list[str] = []
+        app.store._connections.get().set_trace_callback(heard.append)
+        app.store.renew(later, owner="one", lease=600.0)
+    assert [line.split()[0] for line in heard] == ["BEGIN", "UPDATE", "COMMIT"]
+    ends = Counter((end - NOW).total_seconds() / 60 for end in leases(desk).values())
+    assert ends == {19: 250, 10: 10}
+
+
+def test_leases_that_cannot_be_renewed_are_tried_again(
+    desk: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is locked for a moment ends no poll and loses no lease."""
+    monkeypatch.setattr(poll, "HEARTBEAT", 0.01)
+    hold, tries = threading.Event(), iter([TemporaryError("locked"), TemporaryError("locked"), None])
+    site.pages["/a"] = lambda: Answer(hold=hold)
+    with desk.open() as app:
+        renew = app.store.renew
+
+        def locked_at_first(now: datetime, *, owner: str, lease: float) -> None:
+            if (refusal := next(tries)) is not None:
+                raise refusal
+            renew(now, owner=owner, lease=lease)
+
+        monkeypatch.setattr(app.store, "renew", locked_at_first)
+        working = threading.Thread(target=app.polling.poll)
+        working.start()
+        assert until(lambda: set(leases(desk)) == {"a"})
+        desk.clock.move(minutes=4)
+        assert until(lambda: leases(desk) == {"a": desk.clock() + timedelta(seconds=poll.LEASE)})
+        site.show("/a", entries(1))
+        hold.set()
+        working.join(20)
+        assert next(tries, "used up") == "used up"
+        assert app.store.states()["a"].last_try == desk.clock()
+
+
 def test_a_server_that_asks_for_a_pause_gets_it(desk: Workspace, site: Site) -> None:
     """After a 429 with Retry-After even a poll of all feeds leaves the feed alone until then."""
     site.pages["/a"] = Answer(status=429, headers={"Retry-After": "3600"})

@@ -13,11 +13,13 @@ import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import overload
 
 from monitor import cluster, dates, extract, faults, identity
+from monitor.errors import MonitorError
 from monitor.match import Matcher
 from monitor.match.collector import uncollected
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult, Matched
@@ -44,6 +46,13 @@ PIECE, and what is found in each is packed until it is written, all in one trans
 PIECE = 200
 
 LEASE = 600.0
+"""Seconds for which a feed is left to the poll that claimed it. A poll that takes longer renews the leases of what it
+still has in hand; those of one that was killed run out."""
+
+HEARTBEAT = 5.0
+"""Seconds between two looks at the clock for that. Only after a third of the lease is anything written: two tries may
+fail before it runs out."""
+
 SHOWN = 1_000
 """Articles of a feed with which what seems new is compared at least: more than a feed shows, and weeks of most."""
 
@@ -108,19 +117,45 @@ class Polling:
         self.store.sync_feeds(list(feeds.values()))
         faults.point("poll.synced")
         owner = uuid.uuid4().hex
-        states = self.store.claim_due(self.clock(), owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
+        claimed = self.clock()
+        states = self.store.claim_due(claimed, owner=owner, lease=LEASE, limit=100_000, only=only, every=every)
         faults.point("poll.claimed")
         due = {s.feed: s for s in states if s.feed in feeds and not must_wait(s, self.clock())}
         trace.left_alone(states, due)
         report = Report(feeds=len(due))
         try:
-            await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
+            async with self._holding(owner, claimed):
+                await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
             faults.point("poll.ending")
         finally:
             self.store.release(owner)
         faults.point("poll.released")
         report.seconds = time.monotonic() - began
         return report
+
+    @asynccontextmanager
+    async def _holding(self, owner: str, claimed: datetime) -> AsyncIterator[None]:
+        """Keep what is in hand from other instances while the block runs, however long that takes."""
+        renewing = asyncio.create_task(self._renew(owner, claimed))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait({renewing})
+
+    async def _renew(self, owner: str, renewed: datetime) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            now = self.clock()
+            if timedelta() <= now - renewed < timedelta(seconds=LEASE / 3):  # a clock set back makes a lease void, too
+                continue
+            try:
+                # not in the thread that writes: a large portion may keep that one busy for longer than the lease
+                await asyncio.to_thread(self.store.renew, now, owner=owner, lease=LEASE)
+            except MonitorError:  # locked or full; whoever writes articles tells it, the next look tries again
+                continue
+            renewed = now
+            faults.point("poll.renewed")
 
     async def _through(self, due: Sequence[tuple[Feed, FeedState]], report: Report, progress: Progress | None) -> None:
         """Fetch, parse, match and write; a group is parsed in the children while the one before it is written."""

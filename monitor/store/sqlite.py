@@ -116,6 +116,11 @@ class SqliteStore:
         with self._connections.writing() as db:
             return polling.claim(db, now, owner=owner, lease=lease, limit=limit, only=only, every=every)
 
+    def renew(self, now: datetime, *, owner: str, lease: float) -> None:
+        """See Store.renew."""
+        with self._connections.writing() as db:
+            polling.renew(db, now, owner=owner, lease=lease)
+
     def release(self, owner: str) -> None:
         """See Store.release."""
         with self._connections.writing() as db:
