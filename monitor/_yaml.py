@@ -4,7 +4,8 @@
 
 Refused, with the place: tags, anchors, aliases, merge keys, doubled keys, keys that are not plain text, many documents,
 and anything deeper, longer or larger than a person writes. Refused too is what libyaml lets pass though YAML 1.2
-forbids it: text that leaves its brackets or quotes to the left, `#` glued to what stands before it, a lone `-`.
+forbids it: text that leaves its brackets or quotes to the left, `#` glued to what stands before it, a lone `-`. What
+libyaml refuses is read a second time by the letter of 1.2 (`_yaml_exact`) before it is called wrong.
 Plain YAML loading reads `[on, no, 1:30, 0644]` as `[True, False, 90, 420]`, and `on` is a Turkish word; hence events
 of the C parser: 0.02 s for 262 kB, not 0.41 s.
 """
@@ -14,21 +15,26 @@ from __future__ import annotations
 import difflib
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
+from monitor._yaml_exact import MAX_TOKENS, ExactParser
+from monitor._yaml_told import told
 from monitor.errors import ConfigError, Problem
 
 try:
     from yaml.cyaml import CBaseLoader as _Parser
 except ImportError:  # PyYAML was built without libyaml: slower, same events
-    from yaml import BaseLoader as _Parser  # type: ignore[assignment]
+    from monitor._yaml_exact import ExactParser as _Parser  # type: ignore[assignment]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_NODES = 100_000
+MAX_EXACT = 250_000
+"""Letters of a file that is read a second time when libyaml refuses it; a larger one stays refused."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """What YAML forbids, and the line ends (NEL, LS, PS) that editors do not count: line numbers would be wrong.
@@ -68,14 +74,26 @@ Node = Text | List | Map
 def parse(name: str, source: bytes | str) -> Node:
     """Read one document. `name` stands in messages. Raises ConfigError with one Problem that has a place."""
     text = _decoded(name, source)
+    found = _tried(name, text, _Parser)
+    if not isinstance(found, Problem):
+        return found
+    if len(text) > MAX_EXACT:
+        raise ConfigError(found)
+    exact = _tried(name, text, partial(ExactParser, most=MAX_TOKENS))
+    if not isinstance(exact, Problem):
+        return exact
+    # where it came further, what stopped libyaml was no fault of the file
+    raise ConfigError(exact if exact.line > found.line else found)
+
+
+def _tried(name: str, text: str, parser: Callable[[str], Any]) -> Node | Problem:
+    """The document, or what this parser cannot read; raises ConfigError for what no parser may let pass."""
     try:
-        return _document(name, _events(text), text)
+        return _document(name, _events(parser, text), text)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError(_told(name, error, text)) from None
+        return told(name, error, text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(
-            Problem(name, 1, 1, f"This is not YAML ({type(error).__name__}).", "Check the file.")
-        ) from None
+        return Problem(name, 1, 1, f"This is not YAML ({type(error).__name__}).", "Check the file.")
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
@@ -112,8 +130,8 @@ def _refuse(name: str, line: int, column: int, sentence: str, hint: str = "") ->
     raise ConfigError(Problem(name, line, column, sentence, hint))
 
 
-def _events(text: str) -> Iterator[Any]:
-    parser: Any = _Parser(f"{text}\n" if text.endswith(" ") else text)  # a last line of blanks is a line, too
+def _events(begin: Callable[[str], Any], text: str) -> Iterator[Any]:
+    parser = begin(f"{text}\n" if text.endswith(" ") else text)  # a last line of blanks is a line, too
     try:
         event = parser.get_event()
         while event is not None:
@@ -150,7 +168,7 @@ ROOT, FLOW = -1, -2
 _GLUED = re.compile(r"""(?<=[\]},"'])#""")
 _COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
 _LINE = re.compile(r"[^\r\n]*")
-_VERSION = re.compile(r"%YAML[ \t]+1\.[12][ \t]*(?:[ \t]#.*)?")
+_VERSION = re.compile(r"%YAML(?:[ \t]+1\.[0-9]+)+[ \t]*(?:[ \t]#.*)?")
 _HEAD = re.compile(r"[|>]([-+0-9]*)(#?)")
 
 
@@ -238,7 +256,7 @@ class _Builder:
             if key.value == "<<" and not key.quoted:
                 _refuse(self.name, key.line, key.column, "Merge keys (`<<`) are not allowed.", "Write the keys out.")
             if inside == FLOW and key.value and self.text[event.start_mark.index - 1] == "?":
-                _refuse(self.name, key.line, key.column - 1, "A text may not start with `?` here.", "Put it in quotes.")
+                raise yaml.MarkedYAMLError(None, None, "found a question mark", event.start_mark)  # a text to YAML 1.2
             first = entries.get(key.value)
             if first:
                 sentence = f"The key `{key.value[:60]}` stands here twice (first in line {first[0].line})."
@@ -287,9 +305,9 @@ class _Builder:
                 deepest, place = depth, number + 1
 
     def refuse_version(self, before: int) -> None:
-        """Refuse a %YAML line above line `before` that has more in it than its version."""
+        """Refuse a %YAML line above line `before` that has more in it than versions; those of 1.x are read as 1.2."""
         for number, line in enumerate(self.lines[:before], start=1):
-            if line.startswith("%") and not _VERSION.fullmatch(line):
+            if line.startswith("%YAML") and line[5:6] in " \t" and not _VERSION.fullmatch(line):
                 _refuse(self.name, number, 1, "A line that starts with `%` is not allowed.", "Delete it.")
 
     def refuse_glued(self) -> None:
@@ -316,69 +334,6 @@ class _Builder:
         if event.tag is not None:
             _refuse(self.name, line, column, "Tags (`!...`) are not allowed.", "Values are plain text; use quotes.")
         _refuse(self.name, line, column, f"Anchors (`&{event.anchor[:60]}`) are not allowed.", "Write it in quotes.")
-
-
-_CLOSE_KEYS = "Check commas, quotes and the `}`; a key and its colon stand on one line."
-_SAID: tuple[tuple[str, str, str], ...] = (
-    ("found unexpected end of stream", "A quote is opened here and never closed.", "Add the closing quote."),
-    ("found unexpected document", "A quote is opened here and never closed.", "Add the closing quote."),
-    ("mapping values are not allowed", "A colon stands where none may be.", "Put the text around it in quotes."),
-    ("expected ',' or ']'", "A list opened with `[` is not closed.", "Check commas, quotes and the `]`."),
-    ("expected ',' or '}'", "Keys opened with `{` are not closed.", _CLOSE_KEYS),
-    ("mapping keys are not allowed", "A `?` stands where no key may be.", "Put the text in quotes."),
-    ("node content", "A value is missing here.", "Write it, or put a text with signs in quotes."),
-    ("found unexpected ':'", "A colon stands where none may be.", "Put the text around it in quotes."),
-    ("found incompatible YAML document", "The %YAML line names an unknown version.", "Delete the line."),
-    ("found duplicate", "A line that starts with `%` stands here twice.", "Delete both."),
-    ("could not find expected ':'", "A key stands here without its colon.", "Write `key: value`."),
-    ("did not find expected key", "This line does not fit what stands above it.", "Check indentation and quotes."),
-    ("did not find expected '-'", "This line does not fit the list above it.", "Check indentation and the `-`."),
-    ("expected <block end>", "This line does not fit what stands above it.", "Check indentation and quotes."),
-    ("sequence entries are not", "A list item (`-`) stands where none may be.", "Start it on a line of its own."),
-    ("did not find expected <document start>", "Text follows the end of the document.", "Indent or delete it."),
-    ("expected '<document start>'", "Text follows the end of the document.", "Indent or delete it."),
-    ("found unknown escape character", "An unknown escape (`\\x`) stands in double quotes.", "Use single quotes."),
-    ("did not find expected hexdecimal", "An unknown escape (`\\x`) stands in double quotes.", "Use single quotes."),
-    ("found invalid Unicode character", "An unknown escape (`\\u`) stands in double quotes.", "Type the letter."),
-    ("found a tab character", "A tab stands in the indentation.", "Use spaces."),
-    ("undefined tag handle", "Tags (`!...`) are not allowed.", "Values are plain text; use quotes."),
-    ("undefined alias", "Aliases (`*...`) are not allowed.", "Write it in quotes."),
-)
-"""What libyaml and PyYAML say -> what a desk officer can act on."""
-
-_DOING: tuple[tuple[str, str, str], ...] = (
-    ("directive", "A line that starts with `%` is not allowed.", "Delete it."),
-    ("scanning a block scalar", "Text may not follow `|` or `>` in its line.", "Begin it on the next line."),
-    ("anchor", "Anchors (`&...`) are not allowed.", "Write it in quotes."),
-    ("alias", "Aliases (`*...`) are not allowed.", "Write it in quotes."),
-    ("a tag", "Tags (`!...`) are not allowed.", "Values are plain text; use quotes."),
-)
-"""What they were reading when they said what no entry above explains."""
-
-
-def _told(name: str, error: yaml.MarkedYAMLError, text: str) -> Problem:
-    """The parser's error as one sentence at its place."""
-    problem = str(error.problem or "")
-    context = str(error.context or "")
-    begun = re.search("simple key|anchor|alias", context) or ("quoted scalar" in context and "unexpected" in problem)
-    mark = error.context_mark if begun else error.problem_mark
-    mark = mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    if "cannot start any token" in problem:
-        lines = text.splitlines()
-        letter = lines[line - 1][column - 1 : column] if line <= len(lines) else ""
-        if letter == "\t":
-            return Problem(name, line, column, "A tab stands in the indentation.", "Use spaces.")
-        return Problem(name, line, column, f"A value may not start with `{letter}`.", "Put it in quotes.")
-    if "directive" in context:
-        column = 1
-    if mark and "did not find expected key" in problem and text[mark.index : mark.index + 1] == ":":
-        return Problem(name, line, column, "A key is missing before this colon.", "Write `key: value`.")
-    for words, told in ((problem, _SAID), (context, _DOING)):
-        for said, sentence, hint in told:
-            if said in words:
-                return Problem(name, line, column, sentence, hint)
-    return Problem(name, line, column, f"This is not valid YAML: {problem}.", "Check indentation, colons and quotes.")
 
 
 class Reader:

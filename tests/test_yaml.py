@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor import _yaml
+from monitor import _yaml, _yaml_exact
 from monitor._yaml import List, Map, Node, Reader, Text, did_you_mean, parse
+from monitor._yaml_exact import ExactParser
 from monitor.errors import ConfigError, Problem
 
 
@@ -92,12 +92,22 @@ def test_places_count_from_one_and_point_inside_quotes() -> None:
         ("a: |\n    \n  x", 2, 1, "more blanks than the text"),
         ("a: | x\n  y", 1, 6, "may not follow `|`"),
         ("a: [-]", 1, 5, "lone `-`"),
-        ("a: [?x]", 1, 5, "may not start with `?`"),
-        ("a: [:x]", 1, 5, "value is missing"),
+        ("a: [?x, @]", 1, 5, "may not start with `?`"),
+        ("a: [?x,\n  @]", 2, 3, "start with `@`"),
+        ("a: [: ]", 1, 5, "value is missing"),
+        ("a: [:x, !y z]", 1, 9, "Tags"),
+        ("a: [:x]\nb: c: d", 2, 5, "colon"),
+        ('a: [:x]\nb: "\\ud800"', 2, 4, "unknown escape"),
+        ("a: [:x]\nb: ]", 2, 4, "value is missing"),
+        ("a: [x\n  : y]", 2, 3, "not closed"),
+        ("a: {x y\n  z w}\nb: {x\n: y}", 4, 1, "too far to the left"),
+        ("-\ta: b", 1, 2, "tab"),
+        ("a: |\n\t\nb: c", 2, 1, "tab"),
+        ("# a\n... b", 2, 1, "value is missing"),
+        ("% x\n---\na: b", 1, 1, "starts with `%`"),
         (": x", 1, 1, "key is missing"),
         ("%YAML 1.2#\n---\na: b", 1, 1, "starts with `%`"),
-        ("%FOO x\n---\na: b", 1, 1, "starts with `%`"),
-        ("%YAML 1.3\n---\na: b", 1, 1, "unknown version"),
+        ("%YAML 2.0\n---\na: b", 1, 1, "starts with `%`"),
         ("a: &* x", 1, 4, "Anchors"),
         ("a: x\n\u2028b", 2, 1, "U+2028"),
         ("x" * 1_000_001, 1, 1, "larger than"),
@@ -133,7 +143,62 @@ def test_refuses_what_no_person_writes_with_the_place(source: str, line: int, co
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_what_looks_like_a_slip_and_is_none_is_read(source: str, value: object, end: str) -> None:
     """Signs inside of texts and comments, long lists and blocks are read as YAML has it, whatever ends the lines."""
-    assert plain(parse("x.yaml", source.replace("\n", end))) == {"a": value}
+    text = source.replace("\n", end)
+
+    assert plain(parse("x.yaml", text)) == {"a": value}
+    assert _yaml._tried("x.yaml", text, ExactParser) == parse("x.yaml", text)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("a: [:x, ?y, a?b]", [":x", "?y", "a?b"]),
+        ("a: {x\n  : y}", {"x": "y"}),
+        ("a: {x\n  y: z}", {"x y": "z"}),
+        ('a: {"x"\n  :y}', {"x": "y"}),
+        ("a: {x:, y: z}", {"x": "", "y": "z"}),
+        ("a:\n - b:\tc\n -\td", [{"b": "c"}, "d"]),
+        ("a: b\n \tc\n\t\n", "b c"),
+        ("\t# b\na: c", "c"),
+        ("a: |\n \tb\n c", "\tb\nc"),
+        ("a:\t>-\t# b\n \n c\n d\n\n e\n  f\n g\n", "\nc d\ne\n f\ng"),
+        ("a:\t|+\n b\n\n", "b\n\n"),
+        ("a:\t|2\n   b\n\n", " b\n"),
+        ("%FOO b\n---\na: c", "c"),
+        ("%YAML 1.3\n---\na: b", "b"),
+        ("...\na: b", "b"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_libyaml_cannot_read_is_read_by_the_letter(source: str, value: object, end: str) -> None:
+    """Tabs, keys and signs that YAML 1.2 allows are no fault of a file, whatever ends the lines."""
+    text = source.replace("\n", end)
+
+    assert plain(parse("x.yaml", text)) == {"a": value}
+    assert _yaml._tried("x.yaml", text, ExactParser) == parse("x.yaml", text)
+
+
+def test_a_text_outside_of_all_may_begin_at_the_left_edge() -> None:
+    """Until a line says that the document ends."""
+    assert parse("x.yaml", "--- >\na\nb\n\n# c\n...\n") == Text("a b\n# c\n", 1, 5)
+    assert parse("x.yaml", "--- |\na\n---b\n") == Text("a\n---b\n", 1, 5)
+    assert parse("x.yaml", "# a\n...\n") == Text("", 1, 1)
+
+
+def test_a_large_file_is_not_read_twice() -> None:
+    """The slower reading has an end: by letters and by tokens; the refusal is then that of the faster one."""
+    odd = "a: [:x]\n"
+    assert plain(parse("x.yaml", odd + "#" * 1000)) == {"a": [":x"]}
+
+    assert refused(odd + "#" * _yaml.MAX_EXACT).column == 5
+    assert refused(odd + "b: [" + "c," * _yaml_exact.MAX_TOKENS + "]").column == 5
+
+
+def test_the_second_place_is_told_when_the_first_was_none() -> None:
+    """A tab that may stand where it does is not blamed for a fault further down."""
+    problem = refused("a: b\n\t\nc: 'd")
+
+    assert (problem.line, problem.column, problem.sentence[:7]) == (3, 4, "A quote")
 
 
 def test_text_in_another_encoding_is_named() -> None:
@@ -145,7 +210,7 @@ def test_text_in_another_encoding_is_named() -> None:
 
 def test_the_slower_parser_refuses_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the C library the same sources are read and refused."""
-    monkeypatch.setattr(_yaml, "_Parser", yaml.BaseLoader)
+    monkeypatch.setattr(_yaml, "_Parser", ExactParser)
 
     assert plain(parse("x.yaml", "a: [on, {b: 'c'}]")) == {"a": ["on", {"b": "c"}]}
     for source in ("a: !x b", "a: &x b", "a: 1\na: 2", "a: b: c", "a: [", "a: 'b", "t: @x", "- a\nb: c", "a:\n\tb: c"):
