@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -14,7 +15,7 @@ from hashlib import blake2b
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Watched, resolve
-from monitor.match.scan import Friends, Places, Scanner, Text
+from monitor.match.scan import Candidate, Friends, Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
@@ -49,7 +50,11 @@ class Matcher:
         rules: Sequence[Watch],
         files: Sequence[WatchlistFile],
         feeds: Sequence[Feed] = (),
+        *,
+        sounds: Sounds | None = None,
+        automaton: bytes = b"",
     ) -> None:
+        """`sounds` and `automaton` are those of a matcher that was made of just these; without them they are built."""
         self.vocabulary = vocabulary
         self.watched = watched
         self.owners = owners
@@ -57,16 +62,21 @@ class Matcher:
         self.files = tuple(files)
         self.feeds = {f.id: f for f in feeds}
         self.rev = combined_revision(files)
-        self.sounds = Sounds(vocabulary.sounding)
-        self._scanner = Scanner(vocabulary.uses, self.sounds)
+        self.sounds = Sounds(vocabulary.sounding) if sounds is None else sounds
+        self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
+        self._scanner = Scanner(vocabulary.uses, self.sounds, self._words(), automaton)
         self._friends = Friends(vocabulary.friends)
         self._witness = Witness(vocabulary)
         self._owned = {leaf: (e.id, file.id, file.rev, e.level or file.level) for leaf, (file, e) in owners.items()}
-        self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         self._fired_by, self._always = self._triggers()
         self._queries = [ev.joined(watch.query) for watch in self.rules]
-        self._telling = frozenset(range(len(vocabulary.leaves))) if self._always else self._leaves_that_tell()
+        self._named = frozenset(self.watched.keys() | self._shorts.keys())
         self._gates = [ev.gate(query) for query in self._queries]
+
+    @property
+    def automaton(self) -> bytes:
+        """The automaton of the letters of all names, as bytes that another matcher of the same names may be made of."""
+        return self._scanner.automaton
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -78,12 +88,8 @@ class Matcher:
         found: list[Matched] = []
         with uncollected():
             for first in range(0, len(articles), BATCH):
-                found.extend(
-                    Matched(article=text.article.id, lang=text.article.lang)
-                    if self._telling.isdisjoint(places)
-                    else self._matched(text, places)
-                    for text, places in self._scanner.scan(articles[first : first + BATCH])
-                )
+                names = self._scanner.names(articles[first : first + BATCH])
+                found.extend(self._matched(text, places, waiting) for text, places, waiting in names)
         return found
 
     def views(self, articles: Sequence[Article], stored: Sequence[Stored] | None = None) -> list[ArticleView]:
@@ -97,12 +103,25 @@ class Matcher:
         view.found = resolve(self.watched, self._shorts, places, view)
         return view
 
-    def _matched(self, text: Text, places: Places) -> Matched:
-        view = self._view(text, places)
+    def _matched(self, text: Text, places: Places, waiting: Sequence[Candidate]) -> Matched:
+        """Words are read only where a rule may fire, which is in few articles; `waiting` are their candidates."""
         article = text.article
-        mentions = self._mentions(view)
-        hits = [*self._rule_hits(view), *self._mention_hits(view)]
-        return Matched(article=article.id, lang=article.lang, mentions=mentions, hits=tuple(hits))
+        present = self._scanner.near(waiting)
+        present.update(places)
+        rules: Sequence[int] = ()
+        if self._named.isdisjoint(places):
+            rules = self._open(present)
+            if not rules:
+                return Matched(article=article.id, lang=article.lang)
+        view = self._view(text, places)
+        present.update(view.found)
+        rules = self._open(present)
+        if rules:
+            self._scanner.complete(text, places, waiting)
+            present = {*places, *view.found}
+            rules = [number for number in rules if self._gates[number](present)]
+        hits = [*self._rule_hits(view, rules), *self._mention_hits(view)]
+        return Matched(article=article.id, lang=article.lang, mentions=self._mentions(view), hits=tuple(hits))
 
     def _mentions(self, view: ArticleView) -> tuple[Mention, ...]:
         rows = [(place, leaf, place in found.nested) for leaf, found in view.found.items() for place in found.places]
@@ -122,15 +141,18 @@ class Matcher:
                 hits.append(Hit(article.id, article.revision, file, None, entity, rev, level, shown))
         return hits
 
-    def _rule_hits(self, view: ArticleView) -> list[Hit]:
-        present = view.places.keys() | view.found.keys()
+    def _open(self, present: AbstractSet[int]) -> list[int]:
+        """The rules that may fire where these leaves occur."""
         candidates = set(self._always)
         for leaf in present & self._fired_by.keys():
             candidates.update(self._fired_by[leaf])
+        return [number for number in sorted(candidates) if self._gates[number](present)]
+
+    def _rule_hits(self, view: ArticleView, rules: Sequence[int]) -> list[Hit]:
         hits = []
-        for number in sorted(candidates):
+        for number in rules:
             watch = self.rules[number]
-            if not (self._gates[number](present) and allowed(watch.rule, view.text.article)):
+            if not allowed(watch.rule, view.text.article):
                 continue
             spans = ev.evaluate(self._queries[number], view)
             if spans is not None:
@@ -140,9 +162,12 @@ class Matcher:
                 hits.append(Hit(article.id, article.revision, file.id, rule.id, None, file.rev, rule.level, evidence))
         return hits
 
-    def _leaves_that_tell(self) -> frozenset[int]:
-        """Where none of these stands, there is no mention and no hit: words alone need not be looked at."""
-        return frozenset(self.watched.keys() | self._shorts.keys() | self._fired_by.keys())
+    def _words(self) -> frozenset[int]:
+        """The leaves that only rules ask for: words and terms that keep no short name company."""
+        company = frozenset[int]().union(*(company.leaves for _, company in self._shorts.values()))
+        return frozenset(
+            n for n, leaf in enumerate(self.vocabulary.leaves) if leaf.kind in {"word", "term"} and n not in company
+        )
 
     def _triggers(self) -> tuple[dict[int, list[int]], list[int]]:
         """Leaf -> rules that can only fire where it occurs; and the rules that nothing narrows."""

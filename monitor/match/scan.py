@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from unicodedata import normalize
 
 import daachorse
@@ -24,6 +25,10 @@ from monitor.text.sound import is_latin
 
 Places = defaultdict[int, list[tuple[int, int]]]
 """Leaf -> (start, end) in the folded batch, in order of start."""
+
+Candidate = tuple[int, int, int]
+"""(start, end, pattern): where in the folded batch the letters of a pattern stand, be they a word there or not."""
+_first = itemgetter(0)
 
 _PARTED = re.compile(r"[^\w\s\u200c\u200d\u064b-\u0655" + re.escape(DATA["apostrophes"]) + r"-]|\n")
 """A sign between two words that belong to different names: "Israel. Salami"."""
@@ -117,30 +122,80 @@ class Text:
 class Scanner:
     """The compiled patterns: names by their letters, and names by their sound."""
 
-    def __init__(self, uses: Mapping[bytes, Sequence[Use]], sounds: Sounds) -> None:
-        patterns = list(uses) or [b"\x00"]
-        self._automaton = daachorse.DoubleArrayAhoCorasick(patterns)
+    def __init__(
+        self,
+        uses: Mapping[bytes, Sequence[Use]],
+        sounds: Sounds,
+        later: Collection[int] = frozenset[int](),
+        automaton: bytes = b"",
+    ) -> None:
+        """`later` are leaves that `names` leaves out until `complete` is asked for: words, which few articles need.
+
+        `automaton` is what one that was made of just these told as its own.
+        """
+        waiting = {p for p, meant in uses.items() if later and all(use.leaf in later for use in meant)}
+        patterns = [p for p in uses if p not in waiting] or [b"\x00"]
+        self._waiting = len(patterns)
+        patterns += [p for p in uses if p in waiting]
+        self._automaton = (
+            daachorse.DoubleArrayAhoCorasick.deserialize(automaton)
+            if automaton
+            else daachorse.DoubleArrayAhoCorasick(patterns)
+        )
         self._meanings = [_meanings(uses.get(p, ())) for p in patterns]
         self._uses = [uses.get(p, ()) for p in patterns]
         self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
         self._sounds = sounds
 
+    @property
+    def automaton(self) -> bytes:
+        """The automaton of the letters, to be made again of: building it takes longer than reading it."""
+        return bytes(self._automaton.serialize())
+
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
         """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
+        found = self.names(articles)
+        for text, places, waiting in found:
+            self.complete(text, places, waiting)
+        return [(text, places) for text, places, _ in found]
+
+    def names(self, articles: Sequence[Article]) -> list[tuple[Text, Places, Sequence[Candidate]]]:
+        """The same without the leaves that come later: of these only the places where their letters stand."""
         batch = FoldedBatch([field for a in articles for field in (a.title, a.text)])
         found: list[tuple[Text, Places]] = [(Text(a, batch, n), defaultdict(list)) for n, a in enumerate(articles)]
-        self._by_letters(batch.data, batch.bounds, found)
+        candidates = self._automaton.find_overlapping(batch.data)
+        until = self._waiting
+        self._by_letters([c for c in candidates if c[2] < until], batch.data, batch.bounds, found)
+        later = [c for c in candidates if c[2] >= until]
         self._over_breaks(batch, found)
         self._by_sound(batch.data, batch.bounds, found)
-        for _, places in found:
-            for spans in places.values():
-                if len(spans) > 1:
-                    spans.sort()
-        return found
+        rows: list[tuple[Text, Places, Sequence[Candidate]]] = []
+        end = 0
+        for text, places in found:
+            _sort(places)
+            begin, end = end, bisect_left(later, text.bounds[2], end, key=_first)
+            rows.append((text, places, later[begin:end]))
+        return rows
 
-    def _by_letters(self, data: bytes, edges: Sequence[int], found: Sequence[tuple[Text, Places]]) -> None:
+    def complete(self, text: Text, places: Places, waiting: Sequence[Candidate]) -> None:
+        """Add the places of the leaves that came later."""
+        if waiting:
+            self._by_letters(waiting, text.data, text.bounds, [(text, places)])
+            _sort(places)
+
+    def near(self, waiting: Sequence[Candidate]) -> set[int]:
+        """The leaves whose letters stand in a text, though something may be glued to them that parts them from it."""
+        return {use.leaf for _, _, pattern in waiting for use in self._uses[pattern]}
+
+    def _by_letters(
+        self,
+        candidates: Iterable[Candidate],
+        data: bytes,
+        edges: Sequence[int],
+        found: Sequence[tuple[Text, Places]],
+    ) -> None:
         until, meanings, glued, space = -1, self._meanings, self._glued, SPACE
-        for start, end, pattern in self._automaton.find_overlapping(data):
+        for start, end, pattern in candidates:
             first = start + 1 if data[start] == space else start
             prefix = suffix = b""
             sure: Sequence[Use] = ()
@@ -219,6 +274,12 @@ class Scanner:
                 for start, end in agreeing(data, first, last, name):
                     if not _known(places.get(name.leaf, ()), start, end) and _sounds_there(text, name, start, end):
                         places[name.leaf].append((start, end))
+
+
+def _sort(places: Places) -> None:
+    for spans in places.values():
+        if len(spans) > 1:
+            spans.sort()
 
 
 def _hull(use: Use, prefix: bytes, suffix: bytes, first: int, end: int) -> tuple[int, int]:
