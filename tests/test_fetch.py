@@ -507,6 +507,122 @@ def test_requests_to_a_host_keep_their_distance() -> None:
     assert min(gaps) > 0.05
 
 
+async def home(_: str, __: int) -> Sequence[str]:
+    """Every name is ours."""
+    return ["127.0.0.1"]
+
+
+@dataclass
+class Crowd:
+    """Many hosts and one that they all lead to; notes how many requests that one had at the same time, and when."""
+
+    hosts: int
+    status: int = 200
+    site: Site = field(default_factory=lambda: Site({}))
+    now: int = 0
+    most: int = 0
+    times: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Lay out the paths: /h0 of host h0.example leads to /t0 of target.example, and so on."""
+        for n in range(self.hosts):
+            self.site.answers |= {f"/h{n}": self._lead(n), f"/t{n}": self._slow}
+
+    def _lead(self, number: int) -> Answer:
+        async def answer(request: Request, out: asyncio.StreamWriter) -> None:
+            await redirect(f"http://target.example:{self.site.port}/t{number}")(request, out)
+
+        return answer
+
+    async def _slow(self, request: Request, out: asyncio.StreamWriter) -> None:
+        self.times.append(time.monotonic())
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.02)
+        self.now -= 1
+        await plain(RSS, self.status)(request, out)
+
+    def fetch(self, *others: str, **changes: Any) -> list[FetchResult]:
+        """Fetch the feeds of all hosts and these paths of the target, each of which is answered slowly."""
+        self.site.answers |= dict.fromkeys(others, self._slow)
+
+        async def run() -> list[FetchResult]:
+            async with self.site.serving():
+                port = self.site.port
+                urls = [f"http://h{n}.example:{port}/h{n}" for n in range(self.hosts)]
+                urls += [f"http://target.example:{port}{path}" for path in others]
+                named = frozenset((url.split("/")[2].split(":")[0], port) for url in urls) | {("target.example", port)}
+                limits = self.site.limits(hosts={}, **{"host_spacing": 0.0, "allow_private": named} | changes)
+                feeds = [(Feed(id=url, url=url), FeedState(feed=url)) for url in urls]
+                found = {f.id: r async for f, r in HttpFetcher(limits, resolve=home).fetch_all(feeds)}
+                return [found[url] for url in urls]
+
+        return asyncio.run(run())
+
+
+def test_a_host_that_many_lead_to_is_asked_as_politely_as_any() -> None:
+    """Feeds of other hosts that redirect to a host count among its connections, and keep their distance, too."""
+    crowd = Crowd(hosts=12)
+    assert [type(r) for r in crowd.fetch("/own1", "/own2")] == [Fetched] * 14
+    assert crowd.most == 2
+
+    crowd = Crowd(hosts=5)
+    assert [type(r) for r in crowd.fetch(host_spacing=0.1)] == [Fetched] * 5
+    assert min(b - a for a, b in zip(crowd.times, crowd.times[1:], strict=False)) > 0.05
+
+
+def test_hosts_that_lead_to_each_other_wait_for_nobody() -> None:
+    """Two hosts with one connection each whose feeds redirect to the other one: all are answered."""
+    site = Site({f"/{host}{n}": plain() for host in "ab" for n in range(6)})
+
+    async def run() -> list[FetchResult]:
+        async with site.serving():
+            port = site.port
+
+            for n in range(6):
+                site.answers[f"/to-b{n}"] = redirect(f"http://b.example:{port}/b{n}")
+                site.answers[f"/to-a{n}"] = redirect(f"http://a.example:{port}/a{n}")
+            urls = [f"http://a.example:{port}/to-b{n}" for n in range(6)]
+            urls += [f"http://b.example:{port}/to-a{n}" for n in range(6)]
+            named = frozenset({("a.example", port), ("b.example", port)})
+            limits = site.limits(hosts={}, host_spacing=0.0, host_connections=1, allow_private=named)
+            feeds = [(Feed(id=url, url=url), FeedState(feed=url)) for url in urls]
+            return [r async for _, r in HttpFetcher(limits, resolve=home).fetch_all(feeds)]
+
+    assert [type(r) for r in asyncio.run(asyncio.wait_for(run(), 20))] == [Fetched] * 12
+
+
+def test_a_busy_host_is_left_alone_by_those_that_lead_to_it() -> None:
+    """After two 429 nobody is led to that host any more: neither its own feeds nor those of others ask it."""
+    crowd = Crowd(hosts=9, status=429)
+    results = crowd.fetch(host_connections=1)
+
+    assert all(isinstance(r, Failed) and r.kind == "http-429" for r in results)
+    assert len(crowd.times) == 2
+
+
+def test_who_waited_for_a_slot_keeps_its_distance_all_the_same() -> None:
+    """Two feeds of a host whose time came while other feeds kept all slots busy do not start together."""
+    site = Site({f"/{n}": plain() for n in range(3)})
+
+    async def busy(request: Request, out: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.4)
+        await plain()(request, out)
+
+    async def run() -> int:
+        site.answers["/busy"] = busy
+        async with site.serving():
+            named = frozenset({("busy.example", site.port), ("127.0.0.1", site.port)})
+            limits = site.limits(hosts={}, host_spacing=0.2, connections=1, allow_private=named)
+            urls = [f"http://busy.example:{site.port}/busy", *(site.url(f"/{n}") for n in range(3))]
+            feeds = [(Feed(id=url, url=url), FeedState(feed=url)) for url in urls]
+            return len([r async for _, r in HttpFetcher(limits, resolve=home).fetch_all(feeds)])
+
+    assert asyncio.run(run()) == 4
+    gaps = [b - a for a, b in zip(site.times[1:], site.times[2:], strict=False)]
+    assert min(gaps) > 0.1
+
+
 def test_a_consumer_may_stop_early() -> None:
     """Who stops reading results ends the fetches that still run."""
 

@@ -1,8 +1,8 @@
 """The fetcher: many feeds at once, each within its bounds, results as they come.
 
-    fetch_all -> _Run.deliver -> _Run._fetch -> _Run._hop -> _Run._ask -> _Run._take
+    fetch_all -> _Run.deliver -> _Run._visit -> _Run._fetch -> _Run._hop -> _Run._ask -> _Run._take
 
-Each function adds one concern: the queue and the slots; redirects; the deadline; the connection; the answer.
+Each function adds one concern: the queue; the slots; redirects; failures and the deadline; the connection; the answer.
 """
 
 from __future__ import annotations
@@ -147,13 +147,21 @@ class _Host:
         self._spacing = spacing
         self._next = 0.0
 
+    def wait(self) -> float:
+        """Seconds until the host may be asked again."""
+        return max(0.0, self._next - time.monotonic())
+
     async def turn(self) -> None:
-        """Wait until the host may be asked again."""
-        now = time.monotonic()
-        wait = self._next - now
-        self._next = max(now, self._next) + self._spacing
-        if wait > 0:
-            await asyncio.sleep(wait)
+        """Wait until then; who waits besides may be quicker."""
+        await asyncio.sleep(self.wait())
+
+    def asked(self) -> None:
+        """Remember that it is asked now."""
+        self._next = time.monotonic() + self._spacing
+
+    def free(self) -> bool:
+        """Whether it may be asked this moment."""
+        return not self.slots.locked() and not self.wait()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,6 +172,8 @@ class _Trip:
     state: FeedState
     place: Place
     seconds: float
+    hops: int = 0
+    """Redirects so far."""
     permanent: bool = True
     moved_to: str = ""
     led: str = ""
@@ -197,16 +207,31 @@ class _Run:
         except RefusedError as refusal:
             await self.results.put((feed, Failed(kind="blocked", message=str(refusal))))
             return
-        with self._using(start.host) as host:
+        trip = _Trip(feed=feed, state=state, place=start, seconds=self._limits.deadline)
+        while not await self._visit(trip):
+            pass
+
+    async def _visit(self, trip: _Trip) -> bool:
+        """Go on from where the trip is when that host has room, and queue what comes of it; False when it leads away.
+
+        Who waits for a host keeps no slot from other hosts, and who waited for a slot looks again at the host's clock.
+        """
+        with self._using(trip.place.host) as host:
             async with host.slots:
-                paused = self._fetcher.pauses.left(start.host)
-                if paused:
-                    await self.results.put((feed, _paused(start.host, paused)))
-                    return
-                await host.turn()
-                async with self._slots:
-                    trip = _Trip(feed=feed, state=state, place=start, seconds=self._limits.deadline)
-                    await self.results.put((feed, await self._fetch(trip)))
+                while True:
+                    if paused := self._fetcher.pauses.left(trip.place.host):
+                        return await self._queued(trip, _paused(trip.place.host, paused))
+                    await host.turn()
+                    async with self._slots:
+                        if not host.wait():
+                            # a slot is kept until the result is taken, so that bodies do not pile up
+                            return await self._queued(trip, await self._fetch(trip, host))
+
+    async def _queued(self, trip: _Trip, result: FetchResult | None) -> bool:
+        if result is None:
+            return False
+        await self.results.put((trip.feed, result))
+        return True
 
     @contextmanager
     def _using(self, name: str) -> Iterator[_Host]:
@@ -229,35 +254,48 @@ class _Run:
                 self._let_go(connection)
         host.idle.clear()
 
-    async def _fetch(self, trip: _Trip) -> FetchResult:
-        """Follow redirects; every failure becomes a sentence."""
-        try:
-            for hop in range(self._redirects + 1):
-                if hop:
-                    with self._using(trip.place.host) as host:
-                        await host.turn()
-                result = await self._hop(trip)
-                if result is not None:
-                    return result
-        except Exception as error:  # noqa: BLE001 - the port promises never to raise for what the outside does
-            failed = _failure(error, trip.place, self._limits)
-            return replace(failed, leads_to=trip.led) if failed.kind == "blocked" else failed
-        if not self._redirects:
-            return Failed(kind="redirect", message="leads to another address", leads_to=trip.place.url)
-        return Failed(
-            kind="redirect",
-            message=f"redirects more than {self._limits.redirects} times; look for its new address at the publisher's",
-        )
+    async def _fetch(self, trip: _Trip, host: _Host) -> FetchResult | None:
+        """Ask a host and follow where it leads; None when that is another host which must not be asked this moment.
+
+        Waiting for it here, with a slot of this one, would be two that wait for each other.
+        """
+        at = trip.place.host
+        while True:
+            host.asked()
+            result = await self._hop(trip)
+            if result is not None:
+                return result
+            if trip.place.host != at:
+                break
+            while host.wait():
+                await host.turn()
+        with self._using(trip.place.host) as there:
+            if self._fetcher.pauses.left(trip.place.host) or not there.free():
+                return None
+            async with there.slots:
+                return await self._fetch(trip, there)
 
     async def _hop(self, trip: _Trip) -> FetchResult | None:
-        """Ask one address within what is left of the deadline; None after a redirect."""
+        """Ask one address within what is left of the deadline; failures become sentences; None after a redirect."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(trip.seconds):
                 with self._using(trip.place.host) as host:
-                    return await self._ask(trip, host)
+                    result = await self._ask(trip, host)
+        except Exception as error:  # noqa: BLE001 - the port promises never to raise for what the outside does
+            failed = _failure(error, trip.place, self._limits)
+            return replace(failed, leads_to=trip.led) if failed.kind == "blocked" else failed
         finally:
             trip.seconds -= time.monotonic() - started
+        return result if result is not None or trip.hops <= self._redirects else self._too_far(trip)
+
+    def _too_far(self, trip: _Trip) -> Failed:
+        if not self._redirects:
+            return Failed(kind="redirect", message="leads to another address", leads_to=trip.place.url)
+        return Failed(
+            kind="redirect",
+            message=f"redirects more than {self._redirects} times; look for its new address at the publisher's",
+        )
 
     async def _ask(self, trip: _Trip, host: _Host) -> FetchResult | None:
         """Send the request; once more when a kept connection turns out to be closed (RFC 9112 section 9.3.1)."""
@@ -332,6 +370,7 @@ class _Run:
 
     def _redirect(self, trip: _Trip, status: int, location: str) -> None:
         trip.led = location
+        trip.hops += 1
         trip.place = next_place(trip.place, location, self._limits.allow_private)
         trip.permanent = trip.permanent and status in _PERMANENT
         if trip.permanent:  # up to the first temporary one; what follows is the publisher's affair
