@@ -20,6 +20,14 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
 
 from monitor._yaml_exact import MAX_TOKENS, ExactParser
 from monitor._yaml_told import told
@@ -69,6 +77,8 @@ class Map(NamedTuple):
 
 
 Node = Text | List | Map
+_new: Any = tuple.__new__
+"""Makes a Text without the call that a named tuple puts in front: nearly all nodes are texts."""
 
 
 def parse(name: str, source: bytes | str) -> Node:
@@ -132,13 +142,7 @@ def _refuse(name: str, line: int, column: int, sentence: str, hint: str = "") ->
 
 def _events(begin: Callable[[str], Any], text: str) -> Iterator[Any]:
     parser = begin(f"{text}\n" if text.endswith(" ") else text)  # a last line of blanks is a line, too
-    try:
-        event = parser.get_event()
-        while event is not None:
-            yield event
-            event = parser.get_event()
-    finally:
-        parser.dispose()
+    return iter(parser.get_event, None)
 
 
 def _document(name: str, events: Iterator[Any], text: str) -> Node:
@@ -147,7 +151,7 @@ def _document(name: str, events: Iterator[Any], text: str) -> Node:
     builder = _Builder(name, events, text)
     for event in events:
         kind = type(event)
-        if kind is yaml.DocumentStartEvent:
+        if kind is DocumentStartEvent:
             line, column = event.start_mark.line + 1, event.start_mark.column + 1
             if event.tags:
                 _refuse(name, line, column, "A %TAG line is not allowed.", "Delete it: values are plain text.")
@@ -194,19 +198,23 @@ class _Builder:
 
     def node(self, event: Any, depth: int, block: int) -> Node:
         """Return the node that starts with `event`; `block` is the column, from 0, of the block that it stands in."""
+        self.nodes += 1
+        kind: Any = type(event)
+        if kind is AliasEvent or event.tag is not None or event.anchor is not None:
+            self._refuse_decoration(event)
+        if kind is ScalarEvent:
+            mark, value = event.start_mark, event.value
+            if event.style or self.glued or value == "-":
+                return self._odd_scalar(event, block)
+            text: Text = _new(Text, (value, mark.line + 1, mark.column + 1, False))
+            return text
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
-        self.nodes += 1
-        kind = type(event)
-        if kind is yaml.AliasEvent or event.tag is not None or event.anchor is not None:
-            self._refuse_decoration(event, line, column)
-        if kind is yaml.ScalarEvent:
-            return self._scalar(event, block)
         if depth > MAX_DEPTH:
             _refuse(self.name, line, column, f"Brackets or lists are nested deeper than {MAX_DEPTH}.", "Close some.")
         inside = FLOW if event.flow_style else mark.column
         node: Node
-        if kind is yaml.SequenceStartEvent:
+        if kind is SequenceStartEvent:
             node = List(self._items(depth, inside), line, column)
         else:
             node = Map(self._entries(depth, inside), line, column)
@@ -214,28 +222,28 @@ class _Builder:
             self._refuse_outside(line, self.end, block)
         return node
 
-    def _scalar(self, event: Any, block: int) -> Text:
+    def _odd_scalar(self, event: Any, block: int) -> Text:
+        """A text in quotes, after `|` or `>`, or in a file with a `#` that may be glued."""
         mark, style = event.start_mark, event.style
         line, column = mark.line + 1, mark.column + 1
         if self.glued:
             self.spans.append((mark.index, event.end_mark.index))
-        value = event.value
         if not style:
-            if value == "-":
+            if event.value == "-":
                 _refuse(self.name, line, column, "A lone `-` stands where a text is expected.", "Put it in quotes.")
-            return Text(value, line, column)
+            return Text(event.value, line, column)
         if style in "|>":
             self._refuse_ragged(line, column, block)
-            return Text(value, line, column)
+            return Text(event.value, line, column)
         if block >= 0 and event.end_mark.line >= line:
             self._refuse_outside(line, event.end_mark.line, block)
-        return Text(value, line, column + 1, quoted=True)
+        return Text(event.value, line, column + 1, quoted=True)
 
     def _items(self, depth: int, inside: int) -> tuple[Node, ...]:
         items = []
         for event in self.events:
             kind = type(event)
-            if kind is yaml.SequenceEndEvent:
+            if kind is SequenceEndEvent:
                 self.end = event.end_mark.line
                 break
             items.append(self.node(event, depth + 1, inside))
@@ -247,7 +255,7 @@ class _Builder:
         entries: dict[str, tuple[Text, Node]] = {}
         for event in self.events:
             kind = type(event)
-            if kind is yaml.MappingEndEvent:
+            if kind is MappingEndEvent:
                 self.end = event.end_mark.line
                 break
             key = self.node(event, depth + 1, inside)
@@ -326,8 +334,9 @@ class _Builder:
             rest = _LINE.match(self.text, place)  # all of it belongs to that comment
             told = rest.end() if rest else place
 
-    def _refuse_decoration(self, event: Any, line: int, column: int) -> NoReturn:
-        if type(event) is yaml.AliasEvent:
+    def _refuse_decoration(self, event: Any) -> NoReturn:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if type(event) is AliasEvent:
             _refuse(
                 self.name, line, column, f"Aliases (`*{event.anchor}`) are not allowed."[:99], "Write it in quotes."
             )
