@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from monitor.errors import Problem, QueryError
+from monitor.match import packed
 from monitor.match.collector import uncollected
 from monitor.match.matcher import Matcher, Watch
 from monitor.match.mentions import Company, Watched
@@ -17,6 +19,7 @@ from monitor.match.vocabulary import Use, Vocabulary, abbreviated
 from monitor.model import Article, Feed, Matched
 from monitor.query import ast
 from monitor.query import evaluate as ev
+from monitor.query.gates import needed
 from monitor.query.parse import parse
 from monitor.text.language import language
 from monitor.text.spellings import SHOUTED, spellings
@@ -31,34 +34,73 @@ class Compiled:
 
     matcher: Matcher
     problems: tuple[Problem, ...]
+    anew: bool = True
+    """Whether names were compiled, not found where they are kept."""
+
+    def keep(self, kept: Path | None) -> None:
+        """Keep the names for the next time, unless something is wrong with them; `kept` as it was given before."""
+        if kept is not None and self.anew and not self.problems:
+            packed.keep(kept, self.matcher)
 
 
 def compile_watchlists(
-    files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True
+    files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True, kept: Path | None = None
 ) -> Compiled:
-    """Compile all files together and run their examples."""
+    """Compile all files together and run their examples.
+
+    Names that were compiled before are taken from beside `kept`, as `monitor.watchlists.load` has it, if they lie
+    there; `Compiled.keep` puts them there.
+    """
     with uncollected():
-        matcher, problems = _compiled(files, feeds)
+        matcher = _again(files, feeds, kept)
+        anew = matcher is None
+        if matcher is None:
+            matcher, problems = _compiled(files, feeds)
+        else:
+            problems = []
     if examples:
         problems.extend(_failing(matcher, files))
-    return Compiled(matcher, tuple(problems))
+    return Compiled(matcher, tuple(problems), anew)
+
+
+def _again(files: Sequence[WatchlistFile], feeds: Sequence[Feed], kept: Path | None) -> Matcher | None:
+    """A matcher of the names that are kept; None where these are not those of the files to the last leaf."""
+    names = packed.restored(kept, files)
+    if names is None:
+        return None
+    vocabulary, index, problems = names.vocabulary, Index(files), list[Problem]()
+    leaves = len(vocabulary.leaves)
+    rules = _rules(files, index, vocabulary, problems)
+    if problems or len(vocabulary.leaves) != leaves:
+        return None
+    owners = {n: index.entities[vocabulary.leaves[n].name] for n in names.watched}
+    return Matcher(
+        vocabulary, names.watched, owners, rules, files, feeds, sounds=names.sounds, automaton=names.automaton
+    )
 
 
 def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Matcher, list[Problem]]:
     vocabulary = Vocabulary()
     index = Index(files)
     problems: list[Problem] = []
-    rules = []
     with vocabulary.folding(text for file in files for text in _texts(file)):
-        for file in files:
-            for rule in file.rules:
-                try:
-                    rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
-                except QueryError as error:
-                    problems.append(_at_query(rule.query_mark, error))
+        rules = _rules(files, index, vocabulary, problems)
         watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
     return Matcher(vocabulary, watched, owners, rules, files, feeds), problems
+
+
+def _rules(
+    files: Sequence[WatchlistFile], index: Index, vocabulary: Vocabulary, problems: list[Problem]
+) -> list[Watch]:
+    rules = []
+    for file in files:
+        for rule in file.rules:
+            try:
+                rules.append(Watch(file, rule, _rule(rule, index, vocabulary)))
+            except QueryError as error:
+                problems.append(_at_query(rule.query_mark, error))
+    return rules
 
 
 def compile_query(
@@ -101,7 +143,7 @@ def _bare(friend: str) -> str:
 def _rule(rule: Rule, index: Index, vocabulary: Vocabulary) -> ev.Bound:
     node = parse(rule.query, search=False)
     bound = bind(node, rule.query, index, vocabulary)
-    if ev.needed(bound, {}) is None:
+    if needed(bound, {}) is None:
         raise QueryError("This rule names nothing to look for.", rule.query, 0, len(rule.query))
     return bound
 

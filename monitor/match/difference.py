@@ -23,6 +23,7 @@ from monitor.match.vocabulary import Leaf, Use
 from monitor.model import Article, Feed, Level
 from monitor.query import ast
 from monitor.query import evaluate as ev
+from monitor.query.gates import Gates, leaves_of
 from monitor.query.parse import parse
 from monitor.watchlists import Mark, WatchlistFile
 
@@ -220,20 +221,17 @@ def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collectio
 def fired(matcher: Matcher, articles: Sequence[Article], rules: Collection[Key], *, named: bool) -> list[set[Key]]:
     """Per article which of these rules hit it and, if `named`, which entities are mentioned: hits without evidence."""
     watches = [(key, w) for w in matcher.rules if (key := (w.file.id, w.rule.id, None)) in rules]
-    asked = [(key, watch, ev.gate(watch.query)) for key, watch in watches]
+    gates = Gates([watch.query for _, watch in watches], {})
     owners = {leaf: (file.id, None, entity.id) for leaf, (file, entity) in matcher.owners.items()} if named else {}
-    if not asked and not named:
+    if not watches and not named:
         return [set() for _ in articles]
     found: list[set[Key]] = []
     for first in range(0, len(articles), BATCH):
         for view in matcher.views(articles[first : first + BATCH]):
-            present = view.places.keys() | view.found.keys()
             keys: set[Key] = {
                 key
-                for key, watch, gate in asked
-                if gate(present)
-                and allowed(watch.rule, view.text.article)
-                and ev.evaluate(watch.query, view) is not None
+                for key, watch in map(watches.__getitem__, gates.open(gates.mask((*view.places, *view.found))))
+                if allowed(watch.rule, view.text.article) and ev.evaluate(watch.query, view) is not None
             }
             if named:
                 keys.update(owners[n] for n, f in view.found.items() if len(f.nested) < len(f.places))
@@ -277,7 +275,7 @@ class _Side:
     def asking(self, leaves: Collection[Leaf], named: Collection[str]) -> Iterable[Key]:
         """The rules that name one of these leaves or entities."""
         for key, query in self._queries.items():
-            asked = [self._names[n] for n in _leaves(query)]
+            asked = [self._names[n] for n in leaves_of(query)]
             if any(leaf in leaves or (leaf.kind == "entity" and leaf.name in named) for leaf in asked):
                 yield key
 
@@ -300,21 +298,6 @@ def _with_dependants(named: set[str], leaves: Collection[Leaf], sides: Sequence[
         if not more:
             return found
         found |= more
-
-
-def _leaves(node: ev.Bound) -> frozenset[int]:
-    """Every leaf of a query."""
-    match node:
-        case ev.Leaves(leaves=leaves):
-            return frozenset(leaves)
-        case ev.All(parts=parts) | ev.Some(parts=parts):
-            return frozenset().union(*map(_leaves, parts))
-        case ev.Pair(left=left, right=right):
-            return _leaves(left) | _leaves(right)
-        case ev.Never(part=part) | ev.Count(part=part) | ev.Inside(part=part):
-            return _leaves(part)
-        case ev.Limited():
-            return frozenset()
 
 
 def _clauses(node: ev.Bound) -> list[frozenset[int]]:

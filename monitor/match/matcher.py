@@ -5,9 +5,7 @@ fold the batch -> one automaton pass -> check the edges -> company, masks, nesti
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -21,6 +19,7 @@ from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
 from monitor.model import Article, Feed, Hit, Matched, Mention, Stored
 from monitor.query import evaluate as ev
+from monitor.query.gates import Gates
 from monitor.watchlists import Entity, Rule, WatchlistFile
 
 ENGINE = "3"
@@ -68,10 +67,10 @@ class Matcher:
         self._friends = Friends(vocabulary.friends)
         self._witness = Witness(vocabulary)
         self._owned = {leaf: (e.id, file.id, file.rev, e.level or file.level) for leaf, (file, e) in owners.items()}
-        self._fired_by, self._always = self._triggers()
         self._queries = [ev.joined(watch.query) for watch in self.rules]
         self._named = frozenset(self.watched.keys() | self._shorts.keys())
-        self._gates = [ev.gate(query) for query in self._queries]
+        self._gates = Gates(self._queries, self._costs())
+        self._nearby: dict[int, int] = {}
 
     @property
     def automaton(self) -> bytes:
@@ -106,20 +105,14 @@ class Matcher:
     def _matched(self, text: Text, places: Places, waiting: Sequence[Candidate]) -> Matched:
         """Words are read only where a rule may fire, which is in few articles; `waiting` are their candidates."""
         article = text.article
-        present = self._scanner.near(waiting)
-        present.update(places)
-        rules: Sequence[int] = ()
-        if self._named.isdisjoint(places):
-            rules = self._open(present)
-            if not rules:
-                return Matched(article=article.id, lang=article.lang)
+        present = self._near(waiting) | self._gates.mask(places)
+        if self._named.isdisjoint(places) and not self._gates.open(present):
+            return Matched(article=article.id, lang=article.lang)
         view = self._view(text, places)
-        present.update(view.found)
-        rules = self._open(present)
-        if rules:
+        rules = self._gates.open(present | self._gates.mask(view.found))
+        if rules and waiting:
             self._scanner.complete(text, places, waiting)
-            present = {*places, *view.found}
-            rules = [number for number in rules if self._gates[number](present)]
+            rules = self._gates.open(self._gates.mask((*places, *view.found)))
         hits = [*self._rule_hits(view, rules), *self._mention_hits(view)]
         return Matched(article=article.id, lang=article.lang, mentions=self._mentions(view), hits=tuple(hits))
 
@@ -141,12 +134,15 @@ class Matcher:
                 hits.append(Hit(article.id, article.revision, file, None, entity, rev, level, shown))
         return hits
 
-    def _open(self, present: AbstractSet[int]) -> list[int]:
-        """The rules that may fire where these leaves occur."""
-        candidates = set(self._always)
-        for leaf in present & self._fired_by.keys():
-            candidates.update(self._fired_by[leaf])
-        return [number for number in sorted(candidates) if self._gates[number](present)]
+    def _near(self, waiting: Sequence[Candidate]) -> int:
+        """The words whose letters stand in a text, be they words there or not, as a number that gates understand."""
+        known, found = self._nearby, 0
+        for _, _, pattern in waiting:
+            mask = known.get(pattern)
+            if mask is None:
+                mask = known[pattern] = self._gates.mask(self._scanner.leaves(pattern))
+            found |= mask
+        return found
 
     def _rule_hits(self, view: ArticleView, rules: Sequence[int]) -> list[Hit]:
         hits = []
@@ -169,24 +165,16 @@ class Matcher:
             n for n, leaf in enumerate(self.vocabulary.leaves) if leaf.kind in {"word", "term"} and n not in company
         )
 
-    def _triggers(self) -> tuple[dict[int, list[int]], list[int]]:
-        """Leaf -> rules that can only fire where it occurs; and the rules that nothing narrows."""
+    def _costs(self) -> dict[int, float]:
+        """How often the leaves may be met, beside each other: the more spellings, the more often."""
         cost = {
-            n: float(sum(1 for _ in forms)) * (4.0 if leaf.kind == "word" else 1.0)
+            n: float(len(forms)) * (4.0 if leaf.kind == "word" else 1.0)
             for n, (leaf, forms) in enumerate(zip(self.vocabulary.leaves, self.vocabulary.forms, strict=True))
         }
         for number, (file, entity) in self.owners.items():
             if (entity.level or file.level) == "low":
                 cost[number] *= 10  # states and large places stand in every second article
-        fired_by: dict[int, list[int]] = defaultdict(list)
-        always = []
-        for number, watch in enumerate(self.rules):
-            leaves = ev.needed(watch.query, cost)
-            if leaves is None:
-                always.append(number)
-            for leaf in leaves or ():
-                fired_by[leaf].append(number)
-        return dict(fired_by), always
+        return cost
 
 
 def allowed(rule: Rule, article: Article) -> bool:

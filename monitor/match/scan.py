@@ -133,7 +133,8 @@ class Scanner:
 
         `automaton` is what one that was made of just these told as its own.
         """
-        waiting = {p for p, meant in uses.items() if later and all(use.leaf in later for use in meant)}
+        asked = uses.items() if later else ()
+        waiting = {p for p, meant in asked if meant[0].leaf in later and all(use.leaf in later for use in meant)}
         patterns = [p for p in uses if p not in waiting] or [b"\x00"]
         self._waiting = len(patterns)
         patterns += [p for p in uses if p in waiting]
@@ -142,8 +143,8 @@ class Scanner:
             if automaton
             else daachorse.DoubleArrayAhoCorasick(patterns)
         )
-        self._meanings = [_meanings(uses.get(p, ())) for p in patterns]
         self._uses = [uses.get(p, ()) for p in patterns]
+        self._meanings = [*_each_meaning(self._uses)]
         self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
         self._sounds = sounds
 
@@ -183,9 +184,9 @@ class Scanner:
             self._by_letters(waiting, text.data, text.bounds, [(text, places)])
             _sort(places)
 
-    def near(self, waiting: Sequence[Candidate]) -> set[int]:
-        """The leaves whose letters stand in a text, though something may be glued to them that parts them from it."""
-        return {use.leaf for _, _, pattern in waiting for use in self._uses[pattern]}
+    def leaves(self, pattern: int) -> Iterator[int]:
+        """What a candidate of this pattern may be."""
+        return (use.leaf for use in self._uses[pattern])
 
     def _by_letters(
         self,
@@ -368,6 +369,19 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     if not is_latin(text.data[start : start + 1]):  # سيرة الإسلام is not Saraya al-Salam, but جۆ بایدەن is Joe Biden
         return text.lang(start) in _BY_EAR
     return not letters[first].islower() or letters.islower()
+
+
+def _each_meaning(every: Iterable[Sequence[Use]]) -> Iterator[tuple[tuple[int, ...], tuple[Use, ...]]]:
+    """What each pattern means; most mean one thing alone, and the same as others do."""
+    known: dict[int, tuple[tuple[int, ...], tuple[Use, ...]]] = {}
+    for uses in every:
+        if len(uses) != 1:
+            yield _meanings(uses)
+            continue
+        found = known.get(id(uses[0]))
+        if found is None:
+            found = known[id(uses[0])] = _meanings(uses)
+        yield found
 
 
 def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...]]:

@@ -7,8 +7,6 @@ A query is first bound: names, words and lists become numbers of leaves, which t
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -116,7 +114,6 @@ class Limited:
         return self.limit
 
 
-Gate = Callable[[AbstractSet[int]], bool]
 Bound = Leaves | All | Some | Never | Pair | Count | Inside | Limited
 
 
@@ -141,82 +138,6 @@ def evaluate(node: Bound, view: View, scope: Scope = "") -> list[Span] | None:
             return evaluate(part, view, field)
         case Limited(limit=limit):
             return [] if view.within_limit(limit) else None
-
-
-def needed(node: Bound, cost: dict[int, float]) -> frozenset[int] | None:
-    """Leaves of which at least one must occur, or the query is false: the cheapest such set, None when there is none.
-
-    Only queries with a needed leaf in the article are looked at at all (Luwak's presearcher).
-    """
-    match node:
-        case Leaves(leaves=leaves):
-            return frozenset(leaves)
-        case All(parts=parts):
-            return _cheapest([needed(p, cost) for p in parts], cost)
-        case Some(parts=parts):
-            sets = [needed(p, cost) for p in parts]
-            return None if any(s is None for s in sets) else frozenset().union(*(s for s in sets if s is not None))
-        case Pair(left=left, right=right, negated=negated):
-            return needed(left, cost) if negated else _cheapest([needed(left, cost), needed(right, cost)], cost)
-        case Count(part=part) | Inside(part=part):
-            return needed(part, cost)
-        case Never() | Limited():
-            return None
-
-
-def gate(node: Bound) -> Gate:
-    """Asks whether the leaves that occur can make the query true: a fraction of the cost of evaluating it."""
-    return _opening(*_conditions(node))
-
-
-def _opening(sets: list[frozenset[int]], gates: list[Gate]) -> Gate:
-    """Whether one of each set is present and all gates open; a loop, which is cheaper than a generator."""
-
-    def opens(present: AbstractSet[int]) -> bool:
-        for leaves in sets:
-            if leaves.isdisjoint(present):
-                return False
-        return all(inner(present) for inner in gates) if gates else True
-
-    return opens
-
-
-def _conditions(node: Bound) -> tuple[list[frozenset[int]], list[Gate]]:
-    """What must hold, all of it: of each set of leaves one occurs, each gate opens."""
-    match node:
-        case Leaves(leaves=leaves):
-            return [frozenset(leaves)], []
-        case All(parts=parts):
-            return _together([_conditions(part) for part in parts])
-        case Some(parts=parts):
-            return _either([_conditions(part) for part in parts])
-        case Pair(left=left, right=right, negated=False):
-            return _together([_conditions(left), _conditions(right)])
-        case Pair(left=part) | Count(part=part) | Inside(part=part):
-            return _conditions(part)
-        case Never() | Limited():
-            return [], []
-
-
-def _together(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:
-    sets = sorted((s for sets, _ in parts for s in sets), key=len)  # small sets are the rare ones: most end there
-    return sets, [g for _, gates in parts for g in gates]
-
-
-def _either(parts: list[tuple[list[frozenset[int]], list[Gate]]]) -> tuple[list[frozenset[int]], list[Gate]]:
-    """Alternatives; those that are a single set of leaves become one set."""
-    if any(not sets and not gates for sets, gates in parts):
-        return [], []
-    simple = frozenset[int]().union(*(sets[0] for sets, gates in parts if len(sets) == 1 and not gates))
-    others = [(sets, gates) for sets, gates in parts if len(sets) != 1 or gates]
-    if not others:
-        return [simple], []
-    ways = [_opening(sets, gates) for sets, gates in others]
-
-    def opens(present: AbstractSet[int]) -> bool:
-        return not simple.isdisjoint(present) or any(way(present) for way in ways)
-
-    return [], [opens]
 
 
 def joined(node: Bound) -> Bound:
@@ -255,11 +176,6 @@ def _all(parts: tuple[Bound, ...], view: View, scope: Scope) -> list[Span] | Non
             return None
         found.append(spans)
     return merged(found)
-
-
-def _cheapest(sets: list[frozenset[int] | None], cost: dict[int, float]) -> frozenset[int] | None:
-    real = [s for s in sets if s is not None]
-    return min(real, key=lambda s: sum(cost.get(leaf, 1.0) for leaf in s)) if real else None
 
 
 def _apart(spans: list[Span]) -> int:

@@ -18,6 +18,7 @@ from monitor.model import Article, Column, Evidence, Filter, Hit, Matched, Store
 from monitor.ports import Clock, Store
 from monitor.query import ast
 from monitor.query import evaluate as ev
+from monitor.query.gates import needed
 from monitor.query.parse import parse
 from monitor.service.asked import Asked
 from monitor.service.edit import InForce
@@ -216,7 +217,7 @@ def _clause(query: str, start: int, end: int) -> str:
 
 
 def _positive(node: ev.Bound) -> frozenset[int]:
-    return ev.needed(node, {}) or frozenset()
+    return needed(node, {}) or frozenset()
 
 
 def _letters(view: ArticleView, start: int, end: int) -> str:
