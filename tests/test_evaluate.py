@@ -11,6 +11,7 @@ from monitor.errors import QueryError
 from monitor.match import compile_query
 from monitor.model import Feed, Hit, Stored
 from monitor.query import evaluate as ev
+from monitor.query.gates import Gates, needed
 from monitor.query.parse import parse
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=300)
@@ -274,8 +275,8 @@ def test_needed_leaf_is_the_cheapest() -> None:
     query = "(alpha OR beta) gamma NOT delta"
     matcher, bound = compile_query(parse(query, search=True), query, [])
     number = {leaf.name: n for n, leaf in enumerate(matcher.vocabulary.leaves)}
-    assert ev.needed(bound, {number["gamma"]: 9.0}) == frozenset({number["alpha"], number["beta"]})
-    assert ev.needed(bound, {}) == frozenset({number["gamma"]})
+    assert needed(bound, {number["gamma"]: 9.0}) == frozenset({number["alpha"], number["beta"]})
+    assert needed(bound, {}) == frozenset({number["gamma"]})
 
 
 def test_names_in_queries() -> None:
@@ -344,3 +345,31 @@ def test_near_by_counting(body: str, within: int) -> None:
     before = any(0 < b - a <= within + 1 for a in places["alpha"] for b in places["beta"])
     assert (found(f"alpha NEAR/{within} beta", body) is not None) == near
     assert (found(f"alpha PRE/{within} beta", body) is not None) == before
+
+
+@FIXED
+@given(st.lists(chains, min_size=1, max_size=4), bodies)
+def test_gates_open_for_every_query_that_is_true(queries: list[str], text: str) -> None:
+    """Of many queries asked at once none is left out that holds, wherever its leaves may stand; the order is kept."""
+    whole = " OR ".join(f"({query})" for query in queries)
+    matcher, bound = compile_query(parse(whole, search=True), whole, [])
+    parts = bound.parts if isinstance(bound, ev.Some) and len(queries) > 1 else (bound,)
+    (view,) = matcher.views([article(text)])
+    gates = Gates(parts, {})
+    opened = gates.open(gates.mask(view.places))
+    assert opened == sorted(opened)
+    assert {n for n, part in enumerate(parts) if ev.evaluate(part, view) is not None} <= set(opened)
+    assert [n for n, part in enumerate(parts) if Gates([part], {}).open(Gates([part], {}).mask(view.places))] == opened
+
+
+def test_gates_stay_closed_where_a_leaf_is_missing() -> None:
+    """A query is not looked at where one of its parts cannot hold; what a NOT names closes nothing."""
+    query = "(alpha gamma) OR (beta NEAR/3 delta) OR (epsilon NOT alpha)"
+    matcher, bound = compile_query(parse(query, search=True), query, [])
+    number = {leaf.name: n for n, leaf in enumerate(matcher.vocabulary.leaves)}
+    gates = Gates([bound], {})
+    opens = {
+        letters: bool(gates.open(gates.mask(number[name] for name in letters.split())))
+        for letters in ("", "alpha", "alpha beta", "alpha gamma", "beta delta", "alpha epsilon", "gamma delta")
+    }
+    assert [letters for letters, opened in opens.items() if opened] == ["alpha gamma", "beta delta", "alpha epsilon"]
