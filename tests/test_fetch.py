@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -355,6 +356,42 @@ def test_a_hanging_feed_delays_no_other() -> None:
             return [feed.id async for feed, _ in fetcher.fetch_all(feeds)]
 
     assert asyncio.run(run())[-1] == "/hang"
+
+
+def test_names_that_hang_delay_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the system's resolver keeps forty names waiting, another is resolved, and there is a thread for parsing."""
+    released = threading.Event()
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if host.startswith("slow"):
+            released.wait(20)
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    site = Site({"/good": plain()})
+
+    async def run() -> list[tuple[str, FetchResult]]:
+        async with site.serving():
+            limits = site.limits(hosts={}, deadline=5.0, allow_private=frozenset({("good.example", site.port)}))
+            urls = [*(f"http://slow{n}.example/" for n in range(40)), f"http://good.example:{site.port}/good"]
+            feeds = [(Feed(id=url, url=url), FeedState(feed=url)) for url in urls]
+            found: list[tuple[str, FetchResult]] = []
+            async for feed, result in HttpFetcher(limits).fetch_all(feeds):
+                if not found:
+                    assert not await asyncio.to_thread(released.is_set)
+                    released.set()
+                found.append((feed.url, result))
+            return found
+
+    try:
+        (first, result), *others = asyncio.run(run())
+    finally:
+        released.set()
+    assert first.endswith("/good")
+    assert isinstance(result, Fetched)
+    assert {r.kind for _, r in others if isinstance(r, Failed)} == {"dns"}
+    assert len(others) == 40
 
 
 def test_permanent_redirects_are_reported() -> None:

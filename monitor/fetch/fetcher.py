@@ -12,6 +12,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -71,7 +72,8 @@ class FetchLimits:
 class HttpFetcher:
     """Reads feeds over HTTP and never raises for what the outside does: that is a `Failed`.
 
-    `clock` says what "now" is for dates in Retry-After; `resolve`, `network` and `tls` stand for the outside in tests.
+    `clock` says what "now" is for dates in Retry-After; `resolve`, `network` and `tls` stand for the outside in tests,
+    where None is the system's.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class HttpFetcher:
         limits: FetchLimits | None = None,
         *,
         clock: Clock = lambda: datetime.now(UTC),
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -105,9 +107,9 @@ class HttpFetcher:
             await asyncio.gather(*tasks, return_exceptions=True)
             await run.close()
 
-    def guarded(self) -> GuardedNetwork:
-        """The network with the address check in front."""
-        return GuardedNetwork(self.limits.allow_private, self._resolve, self._network)
+    def guarded(self, hands: Executor) -> GuardedNetwork:
+        """The network with the address check in front; names are asked for in these threads."""
+        return GuardedNetwork(self.limits.allow_private, self._resolve or system_resolve(hands), self._network)
 
     def tls(self) -> ssl.SSLContext:
         """Certificates of the web, read once (20 ms); never from the environment."""
@@ -187,7 +189,9 @@ class _Run:
         self._fetcher = fetcher
         self._limits = fetcher.limits
         self._redirects = fetcher.limits.redirects if follow else 0
-        self._network = fetcher.guarded()
+        # one for each slot: a name that hangs keeps nobody waiting who has a slot; none is made before it is needed
+        self._resolving = ThreadPoolExecutor(self._limits.connections, thread_name_prefix="resolving")
+        self._network = fetcher.guarded(self._resolving)
         self._hosts: dict[str, _Host] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(self._limits.connections)
@@ -198,6 +202,7 @@ class _Run:
         """Let go of all connections."""
         for host in self._hosts.values():
             self._dismiss(host)
+        self._resolving.shutdown(wait=False, cancel_futures=True)  # nobody waits any more for a name that hangs
         await asyncio.gather(*self._closing)
 
     async def deliver(self, feed: Feed, state: FeedState) -> None:

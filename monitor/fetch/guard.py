@@ -11,6 +11,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -85,14 +87,23 @@ def is_public(address: str) -> bool:
     return ip.is_global and ip in _ROUTED6 and not any(ip in net for net in _UNROUTED6)
 
 
-async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver; an address that is written out needs no question."""
-    try:
-        return [str(ipaddress.ip_address(host))]
-    except ValueError:
-        pass
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+def system_resolve(hands: Executor) -> Resolve:
+    """The system's resolver, asked in these threads; an address that is written out needs no question.
+
+    Not in the event loop's own few threads: names whose servers are dead would keep all others waiting there, and with
+    them the parsing of feeds that have come.
+    """
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        try:
+            return [str(ipaddress.ip_address(host))]
+        except ValueError:
+            pass
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(hands, ask)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    return resolve
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
@@ -101,7 +112,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
     def __init__(
         self,
         allow_private: Collection[tuple[str, int]],
-        resolve: Resolve = system_resolve,
+        resolve: Resolve,
         inner: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allowed = allow_private
