@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -274,6 +274,22 @@ class App(AbstractContextManager["App"]):
 def kept(config: Config) -> Path:
     """Where a workspace keeps what was read of its watchlists; a file that may be deleted at any time."""
     return config.store.with_suffix(".watchlists")
+
+
+def cached() -> Path | None:
+    """The same for a folder of watchlists without a store: in the user's cache, which holds what was read last.
+
+    None where there is no such place.
+    """
+    places = Path(os.environ.get("XDG_CACHE_HOME", "")), Path(os.environ.get("HOME", ""), ".cache")
+    place = next((p for p in places if p.is_absolute()), None)  # XDG Base Directory: a relative one counts as none
+    if place is None:
+        return None
+    folder = place / "desk-monitor"
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / "checked.watchlists"
+    return None
 
 
 def templates(*own: Path) -> Environment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,25 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fakes import Site, Workspace
+
+CACHES = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def foreign_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Nothing is ever kept in the cache of whoever runs the tests."""
+    place = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "shared"))
+        yield place
+
+
+@pytest.fixture(autouse=True)
+def cache(foreign_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test begins with a cache of its own, which is not there yet."""
+    place = foreign_cache / str(next(CACHES))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    return place
 
 
 @pytest.fixture(autouse=True)

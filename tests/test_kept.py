@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -15,6 +14,7 @@ from click import Command
 from click.testing import CliRunner, Result
 from fakes import Workspace
 
+from monitor import sealed
 from monitor.cli.edit import check_command
 from monitor.cli.look import search_command
 from monitor.errors import ConfigError, QueryError
@@ -43,10 +43,10 @@ def read(place: Path, *sources: bytes) -> list[WatchlistFile]:
 
 def rewrite(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change what is kept, with a digest that fits."""
-    told = json.loads(place.read_bytes().partition(b"\n")[2])
-    change(told)
-    data = json.dumps(told).encode()
-    place.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+    found = sealed.read(place, kept._reader())
+    assert found is not None
+    change(found[0])
+    sealed.write(place, kept._reader(), found[0])
 
 
 def marked(place: Path) -> None:
@@ -54,7 +54,7 @@ def marked(place: Path) -> None:
     title = [field.name for field in fields(WatchlistFile)].index("title")
 
     def change(told: dict[str, Any]) -> None:
-        next(iter(told["files"].values()))[title] = "As kept"
+        next(iter(told.values()))[title] = "As kept"
 
     rewrite(place, change)
 
@@ -115,7 +115,10 @@ def test_another_version_of_the_reader_reads_anew(place: Path) -> None:
     """What an older program read is not believed: the version is made of the bytes of the reader itself."""
     read(place, PLAIN)
     marked(place)
-    rewrite(place, lambda told: told.update(reader="older"))
+    place.write_bytes(place.read_bytes().replace(kept._reader().encode(), b"older"))
+    assert read(place, PLAIN)[0].title == "As written"
+    marked(place)
+    sealed.write(place, "older", kept._stored(place, kept._reader()))
     assert read(place, PLAIN)[0].title == "As written"
     assert len(kept._reader()) == 64
 
@@ -126,19 +129,16 @@ def test_another_version_of_the_reader_reads_anew(place: Path) -> None:
 def test_rows_that_are_none_are_read_anew(place: Path, row: object) -> None:
     """Even with a digest that fits: what is no row of a watchlist ends in a reading of the file."""
     read(place, PLAIN)
-    rewrite(place, lambda told: told["files"].update(dict.fromkeys(told["files"], row)))
+    rewrite(place, lambda told: told.update(dict.fromkeys(told, row)))
     assert read(place, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
     marked(place)
     assert read(place, PLAIN)[0].title == "As kept"
 
 
-@pytest.mark.parametrize("told", [[], 1, {}, {"reader": 1}, {"files": 5}])
+@pytest.mark.parametrize("told", [[], 1, {}, None, "x", {"files": 5}])
 def test_anything_else_with_a_digest_counts_as_none(place: Path, told: object) -> None:
     """JSON of another form is no reading."""
-    if isinstance(told, dict):
-        told["reader"] = kept._reader()
-    data = json.dumps(told).encode()
-    place.write_bytes(sha256(data).hexdigest().encode() + b"\n" + data)
+    sealed.write(place, kept._reader(), told)
     assert read(place, PLAIN) == [read_watchlist("0.yaml", PLAIN)]
 
 

@@ -44,7 +44,8 @@ def check_command(
     """
     problems, place = _configured(config, folder)
     analyses = _analyses(seeds, place, config)
-    done = checked(place, _kept(config, place))
+    kept = _kept(config, place)
+    done = checked(place, kept)
     loaded, found = done.loaded, done.problems
     found += [*_vanished(config, place, loaded), *(wrong_quotes(loaded.files, analyses) if analyses else [])]
     told = _warned(config, done, every=every)
@@ -60,6 +61,8 @@ def check_command(
     say(_names(loaded))
     if quotes := _quotes(loaded, analyses):
         say(quotes)
+    if done.compiled:
+        done.compiled.keep(kept)  # all is said: nobody waits for the next start's sake
     if errors or (strict and shown):
         raise click.exceptions.Exit(_BAD if errors else _OPEN)
 
@@ -97,7 +100,7 @@ def _warned(config: Path, done: Checked, *, every: bool) -> list[Warned]:
     from monitor.app import App
     from monitor.service.warn import stored_warnings
 
-    found = plain_warnings(done.loaded.files, done.matcher)
+    found = plain_warnings(done.loaded.files, done.compiled.matcher if done.compiled else None)
     try:
         with App.at(config, read_only=True) as app:
             if app.config.store.exists():
@@ -123,16 +126,17 @@ def _vanished(config: Path, place: Path, loaded: Loaded) -> list[Problem]:
 
 
 def _kept(config: Path, place: Path) -> Path | None:
-    """Where this workspace keeps what it read; None for any other folder, which would push that out."""
+    """Beside the store of this workspace; for any other folder, which would push that out, in the user's cache."""
     import os
 
-    from monitor.app import kept
+    from monitor.app import cached, kept
 
     try:
         known = load_config(config, os.environ) if config.exists() else None
     except ConfigError:  # told by others
-        return None
-    return kept(known) if known and place.resolve() == known.watchlists.resolve() else None
+        known = None
+    own = known and place.resolve() == known.watchlists.resolve() and known.store.parent.is_dir()
+    return kept(known) if known and own else cached()
 
 
 def _kind(problem: Problem, slug: str) -> str:

@@ -73,19 +73,28 @@ class Sounds:
                     rows.append(name)
         self._fill(found)
 
-    def _fill(self, found: Mapping[bytes, Sequence[Sounding]]) -> None:
+    def _fill(self, found: Mapping[bytes, Sequence[Sounding]], automaton: bytes = b"") -> None:
         self.leaves = frozenset(name.leaf for rows in found.values() for name in rows)
         """Entities that may be mentioned in a spelling that no index of words can be asked for."""
         self._patterns = list(found)
         self._names = [tuple(found[p]) for p in self._patterns]
-        self._automaton = daachorse.DoubleArrayAhoCorasick(self._patterns) if found else None
+        self._automaton: daachorse.DoubleArrayAhoCorasick | None = None
+        if automaton:
+            self._automaton = daachorse.DoubleArrayAhoCorasick.deserialize(automaton)
+        elif found:
+            self._automaton = daachorse.DoubleArrayAhoCorasick(self._patterns)
 
     @classmethod
-    def of(cls, rows: Mapping[bytes, Sequence[Sounding]]) -> Sounds:
-        """A part of others: (consonants, name) as `rows` gives them."""
+    def of(cls, rows: Mapping[bytes, Sequence[Sounding]], automaton: bytes = b"") -> Sounds:
+        """Others, or a part of them: (consonants, name) as `rows` gives them, and, if it is all, their automaton."""
         made = cls(())
-        made._fill(rows)
+        made._fill(rows, automaton)
         return made
+
+    @property
+    def automaton(self) -> bytes:
+        """The automaton of the consonants, to be made again of; empty when nothing is looked for."""
+        return bytes(self._automaton.serialize()) if self._automaton is not None else b""
 
     def rows(self) -> Iterator[tuple[bytes, Sounding]]:
         """Every pattern of consonants with each name that it may stand for."""

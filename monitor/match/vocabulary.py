@@ -105,6 +105,20 @@ class Vocabulary:
         self._alike: dict[tuple[object, ...], Use] = {}
         """Uses by what they are made of: a name has ten forms, and making a use anew for each takes longest of all."""
 
+    @classmethod
+    def of(
+        cls,
+        leaves: Iterable[Leaf],
+        uses: dict[bytes, list[Use]],
+        forms: list[list[Form]],
+        friends: dict[int, list[Form]],
+    ) -> Vocabulary:
+        """One that was made before. It does not tell what may be found by its sound."""
+        made = cls()
+        made.leaves, made.uses, made.forms, made.friends = [*leaves], uses, forms, friends
+        made._numbers = {(leaf.kind, leaf.name, leaf.number): n for n, leaf in enumerate(made.leaves)}
+        return made
+
     @contextmanager
     def folding(self, texts: Iterable[str]) -> Iterator[None]:
         """Fold many texts in one pass; while it lasts nothing of them is folded again."""

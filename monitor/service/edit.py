@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.errors import ConfigError, Problem
-from monitor.match import Matcher, compile_watchlists
+from monitor.match import Compiled, Matcher, compile_watchlists
 from monitor.match.matcher import ENGINE, combined_revision
 from monitor.model import Desk, Feed, WatchlistRevision
 from monitor.ports import Clock, Store
@@ -37,9 +37,11 @@ class Sources:
 class InForce:
     """The watchlists in force, with their matcher compiled when it is first needed."""
 
-    def __init__(self, sources: Sources, matcher: Matcher | None = None) -> None:
+    def __init__(self, sources: Sources, matcher: Matcher | None = None, kept: Path | None = None) -> None:
+        """`kept` as in `monitor.watchlists.load`: what is compiled here is kept beside it."""
         self.files, self.feeds, self.desks = sources.files, sources.feeds, sources.desks
         self.problems = sources.problems
+        self.kept = kept
         self.rev = combined_revision(sources.files)
         if matcher is not None:
             self.__dict__["matcher"] = matcher
@@ -47,7 +49,9 @@ class InForce:
     @cached_property
     def matcher(self) -> Matcher:
         """Compiled without running the examples again: they held when this revision was kept."""
-        return compile_watchlists(self.files, self.feeds, examples=False).matcher
+        compiled = compile_watchlists(self.files, self.feeds, examples=False, kept=self.kept)
+        compiled.keep(self.kept)
+        return compiled.matcher
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -79,7 +83,7 @@ class Editorial:
     keep: bool = True
     """Whether good revisions are remembered in the store; a command that writes nothing does not."""
     kept: Path | None = None
-    """The file in which what was read of watchlists is kept for the next start; None keeps nothing."""
+    """Where what was read of watchlists is kept for the next start, and beside it the compiled names; None: nowhere."""
     _print: str = ""
     _current: InForce | None = field(default=None)
 
@@ -96,26 +100,27 @@ class Editorial:
         errors = _errors(loaded.problems)
         sources = Sources(files=loaded.files, feeds=loaded.feeds, desks=loaded.desks)
         if not errors and self.store.meta("verified") == verified:
-            return InForce(sources)
+            return InForce(sources, kept=self.kept)
         good = self.store.last_good()
         gone = _gone(loaded, good, self.store.meta("files"))
         errors += gone
         fallen = _fallen(verified, [*loaded.problems, *gone], good)
         if remembered := _remembered(self.store.meta("fallen"), fallen):
             broken, problems = remembered
-            return InForce(replace(_mixed(loaded, good, broken), problems=problems))
+            return InForce(replace(_mixed(loaded, good, broken), problems=problems), kept=self.kept)
         unread = _unread(loaded) | {p.file for p in gone}
         if unread:
             roots = [p for p in errors if p.file in unread]
             return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, good, unread))], fallen)
-        compiled = compile_watchlists(loaded.files, loaded.feeds)
+        compiled = compile_watchlists(loaded.files, loaded.feeds, kept=self.kept)
         errors += _errors(compiled.problems)
         if errors:
             return self._fall_back(loaded, errors, fallen)
+        compiled.keep(self.kept)
         self._keep(loaded.sources)
         if self._keeps():
             self.store.set_meta({"verified": verified, "files": json.dumps([name for name, _ in loaded.sources])})
-        return InForce(sources, compiled.matcher)
+        return InForce(sources, compiled.matcher, self.kept)
 
     def _keeps(self) -> bool:
         """With a clock that cannot be right nothing is: what it dates in the past would never be the newest."""
@@ -152,7 +157,7 @@ class Editorial:
             self.store.set_meta({"files": json.dumps(sorted({n for n, _ in sound} | (broken & good.keys())))})
         if self._keeps() and self.store.last_good() == good:  # else what is kept now has to be looked at once more
             self.store.set_meta({"fallen": json.dumps([fallen, sorted(broken), [astuple(p) for p in errors]])})
-        return InForce(replace(sources, problems=tuple(errors)))
+        return InForce(replace(sources, problems=tuple(errors)), kept=self.kept)
 
 
 def _verified(sources: Iterable[tuple[str, str]]) -> str:
@@ -329,8 +334,8 @@ class Checked:
 
     loaded: Loaded
     problems: list[Problem]
-    matcher: Matcher | None
-    """Of all its files; None while one of them cannot be read."""
+    compiled: Compiled | None
+    """All its files; None while one of them cannot be read."""
 
 
 def check(folder: Path) -> tuple[Loaded, list[Problem]]:
@@ -340,7 +345,7 @@ def check(folder: Path) -> tuple[Loaded, list[Problem]]:
 
 
 def checked(folder: Path, kept: Path | None = None) -> Checked:
-    """The same with the matcher that the examples were asked of; `kept` as in `load`.
+    """The same with the matcher that the examples were asked of; `kept` as in `load`, but compiled names are only read.
 
     While a file cannot be read, only that is told: every name that the others miss would be blamed on them.
     """
@@ -348,11 +353,11 @@ def checked(folder: Path, kept: Path | None = None) -> Checked:
     unread = _unread(loaded)
     if unread:
         problems = [p for p in loaded.problems if p.file in unread or p.warning]
-        return Checked(loaded=loaded, problems=problems, matcher=None)
-    compiled = compile_watchlists(loaded.files, loaded.feeds)
+        return Checked(loaded=loaded, problems=problems, compiled=None)
+    compiled = compile_watchlists(loaded.files, loaded.feeds, kept=kept)
     blameless = _waiting(loaded.files, compiled.problems)
     problems = [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
-    return Checked(loaded=loaded, problems=problems, matcher=compiled.matcher)
+    return Checked(loaded=loaded, problems=problems, compiled=compiled)
 
 
 def _waiting(files: Sequence[WatchlistFile], problems: Sequence[Problem]) -> set[tuple[str, int, int]]:

@@ -1,6 +1,7 @@
 """The archive in pieces: what a child process needs to match one, and how children are asked.
 
-A child compiles the watchlists once by their sources and reads the store by a connection of its own; it never writes.
+A child compiles the watchlists once by their sources, or finds them compiled where the parent keeps them, and reads the
+store by a connection of its own; it never writes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from monitor.errors import TemporaryError
@@ -16,7 +18,7 @@ from monitor.model import Feed
 from monitor.ports import Store
 from monitor.sandbox import Done, Killed, Limits
 from monitor.service.edit import InForce
-from monitor.watchlists import read_watchlist
+from monitor.watchlists.kept import Kept
 
 SIZE = 1_000
 """Articles in a piece: a second of matching, so that little is lost when a run is ended."""
@@ -58,18 +60,21 @@ class Recipe:
     sources: tuple[tuple[str, str], ...]
     """(file, source) of every watchlist."""
     feeds: tuple[Feed, ...]
+    kept: Path | None = None
+    """Where some of it may be found read and compiled."""
 
     @classmethod
     def of(cls, force: InForce) -> Recipe:
         """Of the watchlists in force."""
-        return cls(tuple((f.file, f.source) for f in force.files), tuple(force.feeds))
+        return cls(tuple((f.file, f.source) for f in force.files), tuple(force.feeds), force.kept)
 
 
 @lru_cache(maxsize=2)
 def matcher_of(recipe: Recipe) -> Matcher:
     """The compiled watchlists; a child is asked for the same again and again."""
-    files = [read_watchlist(name, source) for name, source in recipe.sources]
-    return compile_watchlists(files, recipe.feeds, examples=False).matcher
+    read = Kept(recipe.kept).read
+    files = [read(name, source.encode("utf-8", "surrogatepass")) for name, source in recipe.sources]
+    return compile_watchlists(files, recipe.feeds, examples=False, kept=recipe.kept).matcher
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import is_
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -154,13 +155,13 @@ def edited(path: Path, force: InForce, store: Store) -> Edited:
         problems = [p for p in cross_check(sources.files) if not p.warning]
     if problems:
         raise ConfigError(*problems)
-    compiled = compile_watchlists(sources.files, sources.feeds)
+    compiled = compile_watchlists(sources.files, sources.feeds, kept=force.kept)
     examples = {(e.mark.file, e.mark.line, e.mark.column) for f in sources.files for e in f.examples}
     failing = tuple(p for p in compiled.problems if (p.file, p.line, p.column) in examples)
     faults = [p for p in compiled.problems if not p.warning and p not in failing]
     if faults:
         raise ConfigError(*faults)
-    return Edited(old=old, new=InForce(sources, compiled.matcher), failing=failing)
+    return Edited(old=old, new=InForce(sources, compiled.matcher, force.kept), failing=failing)
 
 
 def _before(force: InForce, store: Store) -> InForce:
@@ -174,6 +175,8 @@ def _before(force: InForce, store: Store) -> InForce:
         if kept is None:
             continue
         files.append(file if kept.source == file.source else read_watchlist(file.file, kept.source))
+    if len(files) == len(force.files) and all(map(is_, files, force.files)):
+        return force
     return InForce(Sources(files=tuple(files), feeds=force.feeds, desks=force.desks))
 
 

@@ -1,16 +1,11 @@
 """What was read of watchlists before, kept in a file beside the store: reading all of them anew is most of a start.
 
-    sha256 of the rest, a line end, {"reader": ..., "files": {sha256 of a watchlist file: its row}} as JSON
-
-A row holds the fields of an object in their order, a mark as one number. The file may be deleted at any time. One that
-cannot be written, that is damaged, or that another version of this reader wrote, counts as none. Whoever can change it
-can change the store, too; even so it holds data only, never code.
+A sealed file (`monitor.sealed`) whose title is the version of the reader holds {sha256 of a watchlist file: its row}. A
+row holds the fields of an object in their order, a mark as one number.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from monitor import sealed
 from monitor.watchlists.read import read_watchlist, revision
 from monitor.watchlists.shape import (
     Accept,
@@ -37,8 +33,6 @@ from monitor.watchlists.shape import (
     WordList,
 )
 
-MOST_BYTES = 64_000_000
-"""A larger file is not read: something else lies in its place."""
 _COLUMN = 20
 """Bits of a mark's number that hold the column: no file has so many bytes."""
 _SHAPES = {
@@ -46,7 +40,8 @@ _SHAPES = {
 }
 _DERIVED = frozenset({"file", "rev", "source"})
 """Fields of a file that are known from its name and its bytes."""
-_PACKAGE = Path(__file__).resolve().parents[1]
+CODE = ("_yaml*.py", "model.py", "sealed.py", "watchlists/*.py", "text/**/*.*")
+"""All that decides what a file means."""
 
 _Read = Callable[[Any, str], Any]
 """A value of a row and the name of its file -> the value of a field."""
@@ -83,42 +78,20 @@ class Kept:
         same = not self._anew and self._now.keys() == self._rows.keys()
         if self._path is None or not self._reader or same:
             return
-        told = {"reader": self._reader, "files": self._now}
-        data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        # a folder that only others may write to: the next start reads everything again
-        with suppress(OSError), new.open("xb", buffering=0) as file:  # new, so that it is no link to something else
-            try:
-                file.write(sha256(data).hexdigest().encode() + b"\n" + data)
-                new.replace(self._path)
-            finally:
-                new.unlink(missing_ok=True)
+        sealed.write(self._path, self._reader, self._now)
 
 
 def _stored(path: Path, reader: str) -> dict[str, Any]:
     """The rows that this reader wrote; none where anything about the file is not as it was written."""
-    with suppress(OSError, ValueError, RecursionError, AttributeError, TypeError):
-        with path.open("rb") as file:
-            digest, _, data = file.read(MOST_BYTES).partition(b"\n")
-        if sha256(data).hexdigest().encode() == digest:
-            told = json.loads(data)
-            if told.get("reader") == reader:
-                return dict(told.get("files"))
-    return {}
+    found = sealed.read(path, reader)
+    return found[0] if found and isinstance(found[0], dict) else {}
 
 
 @cache
 def _reader() -> str:
-    """The version of all that decides what a file means: its own bytes. Empty where they do not lie as files."""
-    places = (*(_PACKAGE / "watchlists").glob("*.py"), *(_PACKAGE / "text").rglob("*.*"))
-    said = sha256(f"{yaml.__version__} {yaml.__with_libyaml__}".encode())
-    try:
-        for path in sorted((*_PACKAGE.glob("_yaml*.py"), _PACKAGE / "model.py", *places)):
-            if path.suffix in {".py", ".toml"}:
-                said.update(f"\n{path.relative_to(_PACKAGE)}\n".encode() + path.read_bytes())
-    except OSError:
-        return ""
-    return said.hexdigest()
+    """The version of all that decides what a file means. Empty where it does not lie as files."""
+    code = sealed.version(*CODE)
+    return sha256(f"{yaml.__version__} {yaml.__with_libyaml__} {code}".encode()).hexdigest() if code else ""
 
 
 def _packed_file(file: WatchlistFile) -> list[Any]:
