@@ -42,7 +42,6 @@ _BY_EAR = frozenset({"ckb", "fa"})
 
 _PREFIXES = frozenset(all_prefixes())
 _DIGITS = frozenset(b"0123456789")
-_APOSTROPHES = frozenset(DATA["apostrophes"])
 
 
 class Text:
@@ -115,8 +114,7 @@ class Text:
 
     def apostrophe_at(self, position: int) -> bool:
         """Whether an apostrophe stood in the original right before the letter at this position."""
-        field, first, last = self.original(position - 1, position + 1)
-        return last - first > 2 and not _APOSTROPHES.isdisjoint(self.letters(field)[first + 1 : last - 1])
+        return position in self._batch.apostrophes()
 
 
 class Scanner:
@@ -199,7 +197,7 @@ class Scanner:
         for start, end, pattern in candidates:
             first = start + 1 if data[start] == space else start
             prefix = suffix = b""
-            sure: Sequence[Use] = ()
+            sure: Sequence[tuple[int, int, int]] = ()
             whole: Sequence[int] = ()
             if data[first - 1] <= space >= data[end]:
                 whole, asked = meanings[pattern]
@@ -219,25 +217,34 @@ class Scanner:
                 text, places = found[current]
             for leaf in whole:
                 places[leaf].append((first, end))
-            for use in sure:
-                places[use.leaf].append(_hull(use, prefix, suffix, first, end))
+            for leaf, left, right in sure:
+                places[leaf].append((first - left, end + right))
+            last = -1
             for use in asked:
-                if _stands(text, use, prefix, suffix, first, end):
+                if use.leaf != last and _stands(text, use, prefix, suffix, first, end):
                     places[use.leaf].append(_hull(use, prefix, suffix, first, end))
+                    last = -1 if use.star else use.leaf  # one name in several languages is one
 
     def _uses_glued(
         self, pattern: int, prefix: bytes, suffix: bytes, last: int
-    ) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
-        sure: list[Use] = []
+    ) -> tuple[tuple[tuple[int, int, int], ...], tuple[Use, ...]]:
+        """What a pattern means with letters glued to it: leaves without question, and uses to look at.
+
+        Each leaf with how far its place reaches beyond the pattern, to the left and to the right.
+        """
+        sure: dict[tuple[int, int, int], None] = {}
         asked: list[Use] = []
-        sure, asked = [], []
         for use in self._loose(pattern):
             before = gluing_before(use.lang, prefix, use.article, use.words > 1) if prefix else EVERY
             free = not suffix or use.star
             if before and (free or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1]):
                 plain = not (use.exact or use.capitals or use.unknown or use.marked or (use.article and not prefix))
                 glues = not prefix or use.star or (use.affixed and use.long)
-                (sure if before is EVERY and free and plain and glues else asked).append(use)
+                if before is EVERY and free and plain and glues:
+                    start, end = _hull(use, prefix, suffix, 0, 0)
+                    sure[use.leaf, -start, end] = None
+                else:
+                    asked.append(use)
         return tuple(sure), tuple(asked)
 
     def _loose(self, pattern: int) -> Iterator[Use]:

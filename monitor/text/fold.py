@@ -65,7 +65,19 @@ _CODES = _Codes()
 class FoldedBatch:
     """Many folded texts in one piece: a SEGMENT byte before, between and after; each word between single spaces."""
 
-    __slots__ = ("_kept", "_numbers", "_origins", "_single", "_sources", "_starts", "bounds", "breaks", "data")
+    __slots__ = (
+        "_apostrophes",
+        "_kept",
+        "_numbers",
+        "_origins",
+        "_signs",
+        "_single",
+        "_sources",
+        "_starts",
+        "bounds",
+        "breaks",
+        "data",
+    )
 
     def __init__(self, texts: Sequence[str]) -> None:
         joined = _joined(texts)
@@ -84,7 +96,8 @@ class FoldedBatch:
             codes = TABLE[units]
             starts = _starts(codes)
         self._starts: list[int] = starts.tolist()
-        _context(codes)
+        self._signs = _context(codes)
+        self._apostrophes: frozenset[int] | None = None
         self._kept = codes != DELETE
         kept = codes[self._kept]
         self._single = _single_spaces(kept)
@@ -117,6 +130,13 @@ class FoldedBatch:
             blank = np.frombuffer(self.data, dtype=np.uint8) == SPACE
             self._numbers = np.cumsum(blank, dtype=np.int64).data
         return self._numbers
+
+    def apostrophes(self) -> frozenset[int]:
+        """The places of `data` whose letter follows an apostrophe that folding took out."""
+        if self._apostrophes is None:
+            gone = self._signs[~self._kept[self._signs]]
+            self._apostrophes = frozenset(np.searchsorted(self._ways_back(), gone).tolist())
+        return self._apostrophes
 
     def rejoined(self, gap: int) -> tuple[bytes, int]:
         """The words beside a break with its two halves made one, and where in `data` these bytes begin."""
@@ -223,8 +243,8 @@ def _expanded(text: str) -> tuple[str, Array]:
     return "".join(out), np.array(sources, dtype=np.int64)
 
 
-def _context(codes: Array) -> None:
-    """Resolve, in place, the three signs whose meaning hangs on their neighbours."""
+def _context(codes: Array) -> Array:
+    """Resolve, in place, the three signs whose meaning hangs on their neighbours; give the places of apostrophes."""
     places = np.flatnonzero(codes == DOT)
     if places.size:
         # "U.S. forces" is "US forces": a dot between single letters is free, every other one parts words
@@ -232,7 +252,7 @@ def _context(codes: Array) -> None:
         single = _LETTER[codes[before]] & _LETTER[codes[after]]
         single &= (codes[_beside(codes, before, -1)] <= DOT) & (codes[_beside(codes, after, 1)] <= DOT)
         codes[places] = np.where(single, DELETE, SPACE)
-    places = np.flatnonzero(codes == APOSTROPHE)
+    apostrophes = places = np.flatnonzero(codes == APOSTROPHE)
     if places.size:
         before, after = _beside(codes, places, -1), _beside(codes, places, 1)
         inside = (codes[before] > DOT) & (codes[after] > DOT)
@@ -243,6 +263,7 @@ def _context(codes: Array) -> None:
     if places.size:
         initial = (codes[_beside(codes, places, -1)] <= SPACE) & letters.HAMZA_VOWELS[codes[_beside(codes, places, 1)]]
         codes[places] = np.where(initial, DELETE, letters.YEH)
+    return apostrophes
 
 
 def _of_one_script(codes: Array) -> bytes:
