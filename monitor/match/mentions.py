@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from monitor.match.scan import Places
@@ -67,8 +66,9 @@ def resolve(
     for short in shorts.keys() & places.keys():
         entity, company = shorts[short]
         # not `&`: a view of keys beside a frozenset walks through all of the frozenset, and some hold hundreds
-        company_at = [p for leaf in company.leaves.intersection(places) for p in places[leaf]]
-        company_at += [p for other in company.entities.intersection(full) for p in full[other]]
+        company_at = [p for other in company.entities.intersection(full) for p in full[other]]
+        if company.leaves:
+            company_at += [p for leaf in company.leaves.intersection(places) for p in places[leaf]]
         if not company_at and not company.friends:
             continue  # nearly all of the places that make a dated event
         spans = _accompanied(places[short], company_at, company, article)
@@ -150,7 +150,12 @@ def _nested(longest: dict[int, list[Place]]) -> dict[int, Found]:
 def _inner(every: list[Place]) -> set[Place]:
     """Those that lie inside a longer one; in most articles none does."""
     every.sort()
-    if all(end <= start for (_, end), (start, _) in pairwise(every)):
+    reached = -1
+    for start, end in every:
+        if start < reached:
+            break
+        reached = end
+    else:
         return set()
     inner, reached = set(), -1
     for start, negative in sorted({(start, -end) for start, end in every}):  # of those that begin together the longest

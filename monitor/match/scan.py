@@ -305,6 +305,8 @@ class _Set:
 
     automaton: daachorse.DoubleArrayAhoCorasick
     uses: list[list[Use]]
+    plain: list[bool]
+    """Whether a pattern is company wherever it stands as a whole word."""
     longest: int
 
 
@@ -326,6 +328,9 @@ class Friends:
         data = text.data
         for start, end, number in wanted.automaton.find_overlapping(data[first : last + 1]):
             begin, stop = first + start + (data[first + start] == SPACE), first + end
+            if data[begin - 1] <= SPACE >= data[stop] and wanted.plain[number]:
+                found.append((begin, stop))
+                continue
             prefix = data[data.rfind(b" ", 0, begin) + 1 : begin] if data[begin - 1] > SPACE else b""
             suffix = _ending(data, stop)
             standing = (use for use in wanted.uses[number] if _stands(text, use, prefix, suffix, begin, stop))
@@ -340,7 +345,10 @@ class Friends:
             for pattern, use in self._patterns[leaf]:
                 rows.setdefault(pattern, []).append(use)
         made = self._made[leaves] = _Set(
-            automaton=daachorse.DoubleArrayAhoCorasick(list(rows)), uses=[*rows.values()], longest=max(map(len, rows))
+            automaton=daachorse.DoubleArrayAhoCorasick(list(rows)),
+            uses=[*rows.values()],
+            plain=[not all(map(_asks, uses)) for uses in rows.values()],
+            longest=max(map(len, rows)),
         )
         return made
 
