@@ -1,4 +1,4 @@
-"""Trying an edit on an archive of 200,000 articles: `monitor try` with three edits of the shipped watchlists.
+"""Trying an edit on an archive of 200,000 articles: `monitor try` with four edits of the shipped watchlists.
 
 They are about 100 MB, for only the beginning of each text is stored; --letters 0 stores the whole texts, twice as much.
 Each edit is a copy of one file. The database must be the same to the byte afterwards, or the script stops.
@@ -31,6 +31,11 @@ def one_name_more(text: str) -> str:
     return text.replace("en: [Ain al-Asad,", "en: [Ain al-Asad, Asad Air Field,", 1)
 
 
+def frequent_name(text: str) -> str:
+    """A base gets a name that nearly every English text holds, as by a slip."""
+    return text.replace("en: [Ain al-Asad,", "en: [Ain al-Asad, the,", 1)
+
+
 def rule_widened(text: str) -> str:
     """A rule fires for a whole list of frequent words, too."""
     query = r"(\n  sinjar-agreement-news:\n.*?query: ')(.*?)'"
@@ -45,6 +50,7 @@ def rule_more(text: str) -> str:
 
 EDITS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("one new name", one_name_more),
+    ("a name that very many articles hold", frequent_name),
     ("a rule widened by a word list", rule_widened),
     ("a new rule on a frequent entity", rule_more),
 )
@@ -86,7 +92,10 @@ def tried(config: Path, rounds: int) -> None:
         figure(f"{title}, processor", median([c.cpu for c in costs]), "CPU-s")
         figure(f"{title}, articles", told["articles"] / median([c.cpu for c in costs]), "articles/CPU-s")
         figure(f"{title}, peak of a process", max(c.peak for c in costs) / 1e6, "MB")
-        note(f"{told['touched']:,} articles touched, {told['gained']:,} hits gained, {told['lost']:,} lost")
+        note(
+            f"{told['touched']:,} articles touched, {told['counted']:,} of them counted, "
+            f"{told['gained']:,} hits gained, {told['lost']:,} lost"
+        )
     after = state(config.parent / "data")
     if after != before:
         sys.exit(f"monitor try has changed the database: {before} is now {after}.")

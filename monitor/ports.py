@@ -150,6 +150,10 @@ class Store(Protocol):
         """(watchlist, rule, entity) -> articles not older than that whose present wording has a hit of it."""
         ...
 
+    def news_seen(self, since: datetime) -> frozenset[str]:
+        """Ids of the news (no archives, nothing held) that were first seen since then."""
+        ...
+
     def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
         """The n of the last article of each piece of `size` articles beyond `after`, oldest first."""
         ...

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from monitor.app import App
 from monitor.errors import ConfigError, UsageError
 from monitor.match import compile_watchlists
 from monitor.match.difference import Key, difference
-from monitor.model import Feed
-from monitor.service.trial import Outcome, Row, Trial, edited, key_of
+from monitor.model import Article, Feed
+from monitor.service.account import key_of
+from monitor.service.trial import Edited, Outcome, Row, Trial, edited
 
 LIST = """\
 entities:
@@ -119,11 +122,20 @@ def app(desk: Workspace) -> Iterator[App]:
         yield made
 
 
-def tried(app: App, path: Path, days: int | None = None) -> Outcome:
+def tried(app: App, path: Path, days: int | None = None, most: int | None = None) -> Outcome:
     """The outcome of an edit, without processes."""
     edit = edited(path, app.editorial.current(), app.store)
     trial = Trial(store=app.store, reading=app.reading, children=inline, post=app.post, clock=app.clock)
-    return trial.run(edit, NOW - timedelta(days=days) if days else None)
+    return trial.run(edit, NOW - timedelta(days=days) if days else None, most=most)
+
+
+def counts(edit: Edited, articles: Sequence[Article]) -> Counter[tuple[Key, str]]:
+    """Gained (+), lost (-) and same (=) by rule or entity, by matching every article twice."""
+    counted: Counter[tuple[Key, str]] = Counter()
+    for one, other in zip(edit.old.matcher.match(articles), edit.new.matcher.match(articles), strict=True):
+        old, new = {key_of(h) for h in one.hits}, {key_of(h) for h in other.hits}
+        counted.update([(k, "+") for k in new - old] + [(k, "-") for k in old - new] + [(k, "=") for k in old & new])
+    return counted
 
 
 def rows(outcome: Outcome) -> dict[Key, Row]:
@@ -137,17 +149,78 @@ def test_the_account_is_that_of_two_full_matchers(edit: str, app: App, desk: Wor
     source = f"watchlist: w\ntitle: W\nlevel: normal\n{LIST.replace(*EDITS[edit])}"
     path = desk.write("edited.yaml", source)
     edit_ = edited(path, app.editorial.current(), app.store)
-    articles = [s.article for _, s in app.store.scan(None, 0, 1000)]
-    counted: Counter[tuple[Key, str]] = Counter()
-    for one, other in zip(edit_.old.matcher.match(articles), edit_.new.matcher.match(articles), strict=True):
-        old, new = {key_of(h) for h in one.hits}, {key_of(h) for h in other.hits}
-        counted.update([(k, "+") for k in new - old] + [(k, "-") for k in old - new] + [(k, "=") for k in old & new])
+    counted = counts(edit_, [s.article for _, s in app.store.scan(None, 0, 1000)])
     found = rows(tried(app, path))
     assert {k for k, sign in counted if sign != "="} <= found.keys()
     for key, row in found.items():
         assert (row.gained, row.lost, row.same) == tuple(counted[key, sign] for sign in "+-="), key
         assert min(row.gained, 3) == len(row.more)
         assert min(row.lost, 3) == len(row.less)
+
+
+HIDING = """\
+entities:
+  base: {kind: base, name: Balad Base, names: {ar: [قاعدة بلد]}}
+  iraq: {kind: state, name: Iraq, level: low}
+  army: {kind: party, name: Army of Iraq}
+  museum: {kind: state-organ, name: Iraq War Museum, short: [{say: Museum, with: ["@iraq"], within: 2}]}
+  war: {kind: event, name: War Museum Guard, mask: [War Museum Guard House]}
+  guard: {kind: party, name: Museum Guard of the Army}
+  salami: {kind: person, name: Hossein Salami, names: {ar: [حسين سلامي]}}
+rules:
+  one: {title: One, level: high, query: '(@base NEAR/2 House) OR (@iraq PRE/1 "met") OR title:(@museum)'}
+"""
+
+
+@pytest.mark.parametrize("guessed", [True, False])
+@pytest.mark.parametrize("name", ["Iraq", "Iraq War", "Museum", "of the Army", "Guard", "Hosein", "Army of Iraq War"])
+def test_names_that_hide_each_other_are_told_as_by_two_full_matchers(
+    name: str, desk: Workspace, monkeypatch: pytest.MonkeyPatch, *, guessed: bool
+) -> None:
+    """Whoever stands in, around or across a new name: what it hides and what hides it is told article by article.
+
+    Also where no other entity was guessed to be near it, so that all are strangers.
+    """
+    if not guessed:
+        monkeypatch.setattr("monitor.service.trial.neighbours", lambda _, entities: entities)
+    words = ["Iraq", "War", "Museum", "Guard", "House", "of", "the", "Army", "Balad", "Base", "met", "Hosein", "Salami"]
+    chance = random.Random(name)
+    texts = [" ".join(chance.choices(words, k=9)) for _ in range(400)]
+    desk.write("watchlists/bases.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{HIDING}")
+    fill(desk, [article(n, text, days=n / 9) for n, text in enumerate(texts)])
+    path = desk.write(
+        "edited.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{HIDING.replace('بلد]', f'بلد], en: [{name}]')}"
+    )
+    with App(desk.open().config, read_only=True) as app:
+        app.clock = desk.clock
+        edit = edited(path, app.editorial.current(), app.store)
+        counted = counts(edit, [s.article for _, s in app.store.scan(None, 0, 1000)])
+        found = rows(tried(app, path))
+    assert sum(counted[key, sign] for key, sign in counted if sign != "=")
+    assert {k for k, sign in counted if sign != "="} <= found.keys()
+    for key, row in found.items():
+        assert (row.gained, row.lost, row.same) == tuple(counted[key, sign] for sign in "+-="), key
+        assert all(sample.marks for sample in (*row.more, *row.less))
+
+
+def test_of_very_many_articles_the_newest_are_counted(
+    app: App, desk: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told then is exact from the date on that is told with it; the next mail is that of the whole archive."""
+    monkeypatch.setattr("monitor.service.trial.SIZE", 10)
+    lines = LIST.replace("en: [Ain al-Asad],", "en: [Ain al-Asad, Harir, PKK, rain],").replace("NEAR/5", "NEAR/1")
+    path = desk.write("edited.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{lines}")
+    whole, newest = tried(app, path), tried(app, path, most=20)
+    assert (whole.counted, whole.counted_since) == (whole.touched, None)
+    assert newest.counted_since is not None
+    assert 0 < newest.counted <= 20 < newest.touched == whole.touched
+    late = [s.article for _, s in app.store.scan(newest.counted_since, 0, 1000)]
+    counted = counts(edited(path, app.editorial.current(), app.store), late)
+    for key, row in rows(newest).items():
+        assert (row.gained, row.lost, row.same) == tuple(counted[key, sign] for sign in "+-="), key
+    assert newest.mail == whole.mail
+    one = tried(app, path, most=1)
+    assert 0 < one.counted <= 10, "the newest piece is always read"
 
 
 def test_nothing_is_written(app: App, desk: Workspace) -> None:
@@ -232,5 +305,12 @@ def test_try_shows_the_account(
     assert (last["articles"], last["days"], len(last["examples"])) == (60, 30, 1)
     assert last["mail"][0]["desk"] == "iraq"
     assert last["gained"] == sum(row["gained"] for row in told)
+    assert (last["counted"], last["counted_since"]) == (last["touched"], None)
+    monkeypatch.setattr("monitor.service.trial.SIZE", 20)
+    monkeypatch.setattr("monitor.service.trial.MOST", 5)
+    assert called(desk, "try", path, "--days", "0") == 3
+    assert re.search(r"Counted in the newest \d+ of these \d+, those since 20\d\d-\d\d-\d\d: ", capfd.readouterr().out)
+    assert called(desk, "try", path, "--days", "0", "--all") == 3
+    assert "Counted in" not in capfd.readouterr().out
     assert called(desk, "try", str(desk.root / "watchlists"), "--json") == 0
     assert "in force already" in capfd.readouterr().err

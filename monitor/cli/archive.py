@@ -14,8 +14,9 @@ import click
 from monitor.app import App
 from monitor.cli.show import json_option, line, marked, progress, say, table, warn_about
 from monitor.render import mark, title_parts
+from monitor.service.account import Sample
 from monitor.service.look import since_option
-from monitor.service.trial import MailSize, Outcome, Row, Sample
+from monitor.service.trial import MailSize, Outcome, Row
 
 _BAD = 3
 _SENTENCE = 160
@@ -48,14 +49,16 @@ def rematch_command(config: Path, since: str, *, as_json: bool) -> None:
 @click.command("try")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--days", type=click.IntRange(0, 36_500), default=30, show_default=True, help="How far back; 0 is all.")
+@click.option("--all", "whole", is_flag=True, help="Count in all articles, however many the edit may concern.")
 @json_option
 @click.pass_obj
-def try_command(config: Path, path: Path, days: int, *, as_json: bool) -> None:
+def try_command(config: Path, path: Path, days: int, *, whole: bool, as_json: bool) -> None:
     """Say what an edited watchlist (a file, or a folder of them) would gain and lose. Nothing is written.
 
-    Exit code 3 when one of its examples does not hold: it would not come into force.
+    When it may concern very many articles, it is counted in the newest of them. Exit code 3 when one of its examples
+    does not hold: it would not come into force.
     """
-    from monitor.service.trial import edited
+    from monitor.service.trial import MOST, edited
 
     began = time.monotonic()
     with App.at(config, read_only=True) as app:
@@ -65,7 +68,7 @@ def try_command(config: Path, path: Path, days: int, *, as_json: bool) -> None:
             say("This is in force already: copy the file, edit the copy and try that.")
         since = app.clock() - timedelta(days=days) if days else None
         with progress("Trying") as shown:
-            found = app.trial.run(edit, since, shown)
+            found = app.trial.run(edit, since, shown, None if whole else MOST)
     seconds = time.monotonic() - began
     if as_json:
         for row in found.rows:
@@ -110,6 +113,8 @@ def _summary(found: Outcome, days: int, seconds: float) -> dict[str, Any]:
     return {
         "articles": found.articles,
         "touched": found.touched,
+        "counted": found.counted,
+        "counted_since": found.counted_since,
         "days": days,
         "gained": sum(r.gained for r in found.rows),
         "lost": sum(r.lost for r in found.rows),
@@ -135,6 +140,11 @@ def _show(found: Outcome, seconds: float) -> None:
         f"{found.articles} stored articles tried ({found.touched} that the edit may concern) in {seconds:.1f} s; "
         "nothing was written."
     )
+    if found.counted_since is not None:
+        click.echo(
+            f"Counted in the newest {found.counted} of these {found.touched}, those since "
+            f"{found.counted_since:%Y-%m-%d}: add --all to count in every one."
+        )
     if found.stale:
         say(f"{found.stale} of them were matched with earlier watchlists: figures under `same` may be off.")
 

@@ -1,21 +1,22 @@
 """What an edit of the watchlists can change: the names and rules it touches, and the articles that need a second look.
 
 An article in which none of the differing spellings occurs, and nothing that a differing rule needs, is read by both
-matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all. Where
-only rules differ, these are matched by matchers that look for nothing but what they name.
+matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all. How
+these are matched, by as little as the edit concerns, is told in `monitor.match.narrow`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from math import prod
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from monitor.match.compile import compile_query
-from monitor.match.matcher import BATCH, Matcher, Watch, allowed
+from monitor.match.matcher import BATCH, Matcher
 from monitor.match.mentions import Watched
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounding, Sounds
@@ -23,9 +24,11 @@ from monitor.match.vocabulary import Leaf, Use
 from monitor.model import Article, Feed, Level
 from monitor.query import ast
 from monitor.query import evaluate as ev
-from monitor.query.gates import Gates, leaves_of
-from monitor.query.parse import parse
+from monitor.query.gates import leaves_of
 from monitor.watchlists import Mark, WatchlistFile
+
+_MOST_WAYS = 64
+"""Alternatives of one query that are looked at each for itself."""
 
 Key = tuple[str, str | None, str | None]
 """(watchlist, rule or None, entity or None)."""
@@ -69,23 +72,33 @@ class Difference:
     """Rules that may fire elsewhere than before."""
     whole: frozenset[Key]
     """Those among them of which every article that they hit is touched: their own text differs."""
-    named: bool
-    """Whether mentions may differ, too."""
+    entities: frozenset[str]
+    """Entities that may be mentioned elsewhere than before."""
     sourced: bool
     """Whether one of the rules asks where an article comes from."""
     sought: Sought
+    firing: Sought | None
+    """Something that each of the rules needs, the rarest as it seems; None when one of them needs nothing."""
 
     def touched(self, articles: Sequence[Article]) -> list[bool]:
         """Whether the two matchers may differ on an article; only title, text and language of it are read."""
-        scanner = _scanner(self.sought)
-        if scanner is None:
-            return [False] * len(articles)
-        found: list[bool] = []
-        for first in range(0, len(articles), BATCH):
-            for _, places in scanner.scan(articles[first : first + BATCH]):
-                met = places.keys()
-                found.append(bool(met) and any(all(c & met for c in clauses) for clauses in self.sought.needs))
-        return found
+        return _met(self.sought, articles)
+
+    def may_fire(self, articles: Sequence[Article]) -> list[bool]:
+        """Whether one of the rules may fire in an article, before the edit or after it."""
+        return [bool(self.rules)] * len(articles) if self.firing is None else _met(self.firing, articles)
+
+
+def _met(sought: Sought, articles: Sequence[Article]) -> list[bool]:
+    scanner = _scanner(sought)
+    if scanner is None:
+        return [False] * len(articles)
+    found: list[bool] = []
+    for first in range(0, len(articles), BATCH):
+        for _, places in scanner.scan(articles[first : first + BATCH]):
+            met = places.keys()
+            found.append(bool(met) and any(all(c & met for c in clauses) for clauses in sought.needs))
+    return found
 
 
 def difference(old: Matcher, new: Matcher, *, names: bool = True) -> Difference:
@@ -113,10 +126,25 @@ def difference(old: Matcher, new: Matcher, *, names: bool = True) -> Difference:
         levels={k: (before.levels[k], after.levels[k]) for k in levels if k in before.levels and k in after.levels},
         rules=frozenset(rules),
         whole=frozenset(texts),
-        named=bool(named),
+        entities=frozenset(named),
         sourced=any(side.asks_for_sources(rules) for side in sides),
         sought=sought.done(),
+        firing=_firing(sides, rules, leaves, named),
     )
+
+
+def _firing(
+    sides: Sequence[_Side], rules: Collection[Key], leaves: Collection[Leaf], named: Collection[str]
+) -> Sought | None:
+    """Of each rule on each side one set of leaves of which one has to occur; what differs is in the article already."""
+    sought = _Seeking()
+    for side in sides:
+        for clauses in [way for rule in rules for way in side.ways(rule)]:
+            if not clauses:
+                return None
+            other = [c for c in clauses if not any(n in leaves or (n.kind == "entity" and n.name in named) for n in c)]
+            sought.add(side, [min(other or clauses, key=side.spelled)])
+    return sought.done()
 
 
 class _Seeking:
@@ -140,14 +168,12 @@ class _Seeking:
             return
         leaves = frozenset().union(*clauses)
         names = {leaf.name for leaf in leaves if leaf.kind == "entity"}
-        for pattern, leaf, facts in side.spellings:
-            if leaf in leaves:
-                self._spellings.add((pattern, Use(self._number(leaf), *facts)))
-            elif leaf.kind == "short" and leaf.name in names:
-                self._spellings.add((pattern, Use(self._number(Leaf("entity", leaf.name)), *facts)))
-        for pattern, name, facts in side.sounds:
-            if name in names:
-                self._sounds.add((pattern, Sounding(self._number(Leaf("entity", name)), *facts)))
+        for leaf in leaves:
+            number = self._number(leaf)
+            self._spellings.update((pattern, Use(number, *facts)) for pattern, facts in side.written[leaf])
+        for name in names:
+            number = self._number(Leaf("entity", name))
+            self._sounds.update((pattern, Sounding(number, *facts)) for pattern, facts in side.heard[name])
         self._needs.add(tuple(frozenset(map(self._number, clause)) for clause in clauses))
 
     def done(self) -> Sought:
@@ -186,59 +212,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def named_by(
-    files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]
-) -> tuple[WatchlistFile, ...]:
-    """The files with these rules alone, and with the entities and words that they name: little to hand to a child."""
-    matcher = only(files, feeds, rules)
-    entities = {entity.id for _, entity in matcher.owners.values()}
-    words = {leaf.name for leaf in matcher.vocabulary.leaves if leaf.kind == "word"}
-    return tuple(
-        replace(
-            file,
-            source="",
-            entities=tuple(e for e in file.entities if e.id in entities),
-            words=tuple(w for w in file.words if w.id in words),
-            rules=tuple(r for r in file.rules if (file.id, r.id, None) in rules),
-            examples=(),
-        )
-        for file in files
-    )
-
-
-def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]) -> Matcher:
-    """A matcher of these rules alone, which looks for nothing but what they name."""
-    chosen = [(file, rule) for file in files for rule in file.rules if (file.id, rule.id, None) in rules]
-    if not chosen:
-        return compile_query(ast.Or(parts=(), start=0, end=0), "", files, feeds)[0]
-    nodes = tuple(parse(rule.query, search=False) for _, rule in chosen)
-    made, bound = compile_query(ast.Or(parts=nodes, start=0, end=0), "", files, feeds)
-    assert isinstance(bound, ev.Some)
-    watches = [Watch(file, rule, query) for (file, rule), query in zip(chosen, bound.parts, strict=True)]
-    return Matcher(made.vocabulary, made.watched, made.owners, watches, files, feeds)
-
-
-def fired(matcher: Matcher, articles: Sequence[Article], rules: Collection[Key], *, named: bool) -> list[set[Key]]:
-    """Per article which of these rules hit it and, if `named`, which entities are mentioned: hits without evidence."""
-    watches = [(key, w) for w in matcher.rules if (key := (w.file.id, w.rule.id, None)) in rules]
-    gates = Gates([watch.query for _, watch in watches], {})
-    owners = {leaf: (file.id, None, entity.id) for leaf, (file, entity) in matcher.owners.items()} if named else {}
-    if not watches and not named:
-        return [set() for _ in articles]
-    found: list[set[Key]] = []
-    for first in range(0, len(articles), BATCH):
-        for view in matcher.views(articles[first : first + BATCH]):
-            keys: set[Key] = {
-                key
-                for key, watch in map(watches.__getitem__, gates.open(gates.mask((*view.places, *view.found))))
-                if allowed(watch.rule, view.text.article) and ev.evaluate(watch.query, view) is not None
-            }
-            if named:
-                keys.update(owners[n] for n, f in view.found.items() if len(f.nested) < len(f.places))
-            found.append(keys)
-    return found
-
-
 class _Side:
     """One matcher in terms that can be compared: leaves by their names, not by their numbers."""
 
@@ -266,6 +239,32 @@ class _Side:
             self.rules[key] = _shape(watch.query, names, matcher.feeds), limits
             self.levels[key] = rule.level
             self._queries[key] = watch.query
+
+    @cached_property
+    def written(self) -> defaultdict[Leaf, list[tuple[bytes, _Facts]]]:
+        """Leaf -> its patterns; those of short names count as the entity's."""
+        found: defaultdict[Leaf, list[tuple[bytes, _Facts]]] = defaultdict(list)
+        for pattern, leaf, facts in self.spellings:
+            found[Leaf("entity", leaf.name) if leaf.kind == "short" else leaf].append((pattern, facts))
+        return found
+
+    @cached_property
+    def heard(self) -> defaultdict[str, list[tuple[bytes, _Facts]]]:
+        """Entity -> the patterns of its sound."""
+        found: defaultdict[str, list[tuple[bytes, _Facts]]] = defaultdict(list)
+        for pattern, name, facts in self.sounds:
+            found[name].append((pattern, facts))
+        return found
+
+    def spelled(self, leaves: Collection[Leaf]) -> int:
+        """In how many ways these may be written."""
+        return sum(len(self.written[leaf]) for leaf in leaves)
+
+    def ways(self, rule: Key) -> list[list[frozenset[Leaf]]]:
+        """In how many ways a rule may fire, each with what it needs; none when the rule is not here."""
+        query = self._queries.get(rule)
+        ways = _ways(query) if query else []
+        return [[frozenset(self._names[n] for n in clause) for clause in way] for way in ways]
 
     def clauses(self, rule: Key) -> list[frozenset[Leaf]]:
         """Sets of leaves of each of which one must occur for a rule to fire; none when the rule is not here."""
@@ -318,6 +317,26 @@ def _clauses(node: ev.Bound) -> list[frozenset[int]]:
             return _clauses(part)
         case ev.Never() | ev.Limited():
             return []
+
+
+def _ways(node: ev.Bound) -> list[list[frozenset[int]]]:
+    """The alternatives of a query, each as `_clauses`: one of them is met, or the query is false."""
+    match node:
+        case ev.Some(parts=parts):
+            simple = [part for part in parts if isinstance(part, ev.Leaves)]
+            together = [[frozenset(n for part in simple for n in part.leaves)]] if simple else []
+            return together + [way for part in parts if not isinstance(part, ev.Leaves) for way in _ways(part)]
+        case ev.All(parts=parts):
+            ways = list(map(_ways, parts))
+        case ev.Pair(left=left, right=right, negated=False):
+            ways = [_ways(left), _ways(right)]
+        case ev.Pair(left=part) | ev.Count(part=part) | ev.Inside(part=part):
+            return _ways(part)
+        case _:
+            return [_clauses(node)]
+    if prod(map(len, ways)) > _MOST_WAYS:
+        return [_clauses(node)]
+    return [[clause for part in way for clause in part] for way in product(*ways)]
 
 
 def _by_source(node: ev.Bound) -> bool:
@@ -383,7 +402,7 @@ def _meant(limit: ast.Limit, feeds: Mapping[str, Feed]) -> frozenset[tuple[str, 
     return frozenset((f.id, f.tier) for f in feeds.values()) if limit.name == "tier" else frozenset()
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _scanner(sought: Sought) -> Scanner | None:
     uses: dict[bytes, list[Use]] = defaultdict(list)
     for pattern, use in sought.spellings:

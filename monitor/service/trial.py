@@ -1,19 +1,17 @@
 """What an edit of the watchlists would gain and lose, on stored articles and in the next mail; nothing is written.
 
-difference | per piece: store.texts | Difference.touched | fired, by both matchers | what differs, per rule and entity
+difference | look: which articles it may concern | tell: what it changes in these, or in the newest of very many
 
-Nine tenths of a full match are mentions and evidence that nobody asks for here: what fires is found without them, and
-only the few articles that are shown or mailed are read whole.
+What children do of it stands in `monitor.service.account`. All numbers are exact for the time that they are told of.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from operator import is_
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,21 +19,21 @@ from zoneinfo import ZoneInfo
 from monitor.digest import Fresh
 from monitor.errors import ConfigError, Problem, UsageError
 from monitor.match import Matcher, compile_watchlists
-from monitor.match.difference import Difference, Key, difference, fired, named_by, only, rules_alone
-from monitor.model import LEVELS, Article, Desk, Digest, DigestKey, Evidence, Feed, Hit, Level, Stored
+from monitor.match.difference import Difference, Key, difference, rules_alone
+from monitor.match.narrow import Strangers, neighbours, only, parts
+from monitor.model import LEVELS, Desk, Digest, DigestKey, Level
 from monitor.ports import Clock, Store
+from monitor.service.account import Account, Part, Recent, Sample, Task, Told, key_of, look, newest, tell, wholly
 from monitor.service.edit import DESKS, FEEDS, InForce, Sources
 from monitor.service.mail import FIRST_DAY, Post
-from monitor.service.pieces import Children, Reading, Recipe, matcher_of, opened, through
+from monitor.service.pieces import Children, Reading, through
 from monitor.watchlists import WatchlistFile, cross_check, load, read_watchlist
 
 SIZE = 4_000
 """Articles of a piece: most are only looked at."""
 
-SAMPLES = 3
-"""Articles shown of what a rule or an entity gains, and of what it loses: the newest."""
-
-_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+MOST = 40_000
+"""Articles that an edit concerns and that are read: of more than these the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,39 +44,6 @@ class Edited:
     new: InForce
     failing: tuple[Problem, ...]
     """Examples of the edited watchlists that do not hold."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """An article that a rule or an entity gains or loses."""
-
-    article: Article
-    """Without its text."""
-    marks: tuple[Evidence, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recent:
-    """An article that tomorrow's mail may hold."""
-
-    stored: Stored
-    gained: tuple[Hit, ...]
-    lost: tuple[Key, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """What a child says of a piece."""
-
-    articles: int
-    touched: int
-    gained: Mapping[Key, int]
-    lost: Mapping[Key, int]
-    same: Mapping[Key, int]
-    """In touched articles."""
-    samples: Mapping[tuple[Key, bool], tuple[Sample, ...]]
-    """(rule or entity, gained) -> the newest."""
-    recent: tuple[Recent, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +79,11 @@ class Outcome:
     failing: tuple[Problem, ...]
     articles: int
     touched: int
-    """Articles that had to be matched, because the edit may concern them."""
+    """Articles that the edit may concern."""
+    counted: int
+    """Those of them that were read."""
+    counted_since: datetime | None
+    """When these are not all: the date from which on all were read, and for which rows and `stale` stand."""
     stale: int
     """Stored articles that were matched with other watchlists than those in force: `same` may be off by so many."""
 
@@ -203,39 +172,102 @@ class Trial:
     post: Post
     clock: Clock
 
-    def run(self, edit: Edited, since: datetime | None, progress: Callable[[int, int], None] | None = None) -> Outcome:
-        """Try it on every stored article not older than `since`. Raises TemporaryError when a child was lost twice."""
+    def run(
+        self,
+        edit: Edited,
+        since: datetime | None,
+        progress: Callable[[int, int], None] | None = None,
+        most: int | None = MOST,
+    ) -> Outcome:
+        """Try it on every stored article not older than `since`; of more than `most` concerned ones on the newest.
+
+        Raises TemporaryError when a child was lost twice.
+        """
         now = self.clock()
-        differs = compared(edit)
+        old, new, differs = compared(edit)
         earliest = min((self.post.since(desk, now) for desk in edit.new.desks), default=now)
-        sides = [_part(force, differs) for force in (edit.old, edit.new)]
-        ends = self.store.pieces(since, 0, SIZE) or [0]
-        jobs = [(*sides, differs, self.reading, earliest, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
-        found = []
         with ThreadPoolExecutor(max_workers=1) as beside:
             due = beside.submit(self._due, edit, now)  # while the children match
-            for number, tried in enumerate(through(self.children, try_piece, jobs, "monitor try"), start=1):
-                found.append(tried)
-                if progress:
-                    progress(number, len(jobs))
+            pieces = self._looked(differs, since, progress)
+            begin = self._begin(pieces, since, most)
+            late = self.store.news_seen(earliest)
+            task = _task(edit, old, new, differs).packed()
+            found = self._told(task, pieces, begin, late, progress)
+            rest = self._told(task, [p.only(late) for p in pieces], since, late) if begin != since else []
+            found += self._untangled(old, new, found, late)
+            rest += self._untangled(old, new, rest, late)
         return Outcome(
-            rows=self._rows(edit, differs, found, since),
-            mail=tuple(self._mail(one, edit, differs, found) for one in due.result()),
+            rows=self._rows(edit, differs, found, begin),
+            mail=tuple(self._mail(one, edit, differs, [*rest, *found]) for one in due.result()),
             failing=edit.failing,
-            articles=sum(t.articles for t in found),
-            touched=sum(t.touched for t in found),
-            stale=self.store.stale(edit.old.rev, since),
+            articles=sum(p.articles for p in pieces),
+            touched=sum(len(p.ids) for p in pieces),
+            counted=sum(t.articles for t in found),
+            counted_since=begin if begin != since else None,
+            stale=self.store.stale(edit.old.rev, begin),
         )
 
+    def _looked(
+        self, differs: Difference, since: datetime | None, progress: Callable[[int, int], None] | None
+    ) -> list[_Piece]:
+        """The archive in pieces, oldest first, with the articles that the edit may concern."""
+        ends = self.store.pieces(since, 0, SIZE) or [0]
+        jobs = [(differs, self.reading, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        found = []
+        for number, one in enumerate(through(self.children, look, jobs, "monitor try"), start=1):
+            *_, after, upto = jobs[number - 1]
+            found.append(_Piece(after, upto, one.articles, frozenset(one.touched)))
+            if progress:
+                progress(number, 2 * len(jobs))
+        return found
+
+    def _begin(self, pieces: Sequence[_Piece], since: datetime | None, most: int | None) -> datetime | None:
+        """From when on articles are read: `since`, or later when there are more than `most` that the edit concerns."""
+        room = most
+        for number, piece in reversed(list(enumerate(pieces))):
+            if room is None or len(piece.ids) <= room:
+                room = None if room is None else room - len(piece.ids)
+                continue
+            first = min(number + 1, len(pieces) - 1)
+            return self.store.scan(since, pieces[first].after, 1)[0][1].article.when if first else since
+        return since
+
+    def _told(
+        self,
+        task: bytes,
+        pieces: Sequence[_Piece],
+        since: datetime | None,
+        late: frozenset[str],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Told]:
+        """What the edit changes in the concerned articles of these pieces that are not older than `since`."""
+        jobs = [(task, self.reading, since, p.after, p.upto, p.ids, late & p.ids) for p in pieces if p.ids]
+        found = []
+        for number, told in enumerate(through(self.children, tell, jobs, "monitor try"), start=1):
+            found.append(told)
+            if progress:
+                progress(len(jobs) + number, 2 * len(jobs))
+        return found
+
+    def _untangled(self, old: Matcher, new: Matcher, found: Sequence[Told], late: frozenset[str]) -> list[Told]:
+        """What the edit changes in the mentions that only the matchers of all watchlists tell; there are few."""
+        tangled = sorted(frozenset[str]().union(*(told.tangled for told in found)))
+        account = Account(self.store)
+        for first in range(0, len(tangled), SIZE):
+            stored = self.store.articles(tangled[first : first + SIZE])
+            account.take_tangled([s.article for s in sorted(stored, key=lambda s: s.article.when)], old, new)
+        account.show(late, wholly(old, new))
+        return [account.told()] if tangled else []
+
     def _rows(
-        self, edit: Edited, differs: Difference, found: Sequence[Tried], since: datetime | None
+        self, edit: Edited, differs: Difference, found: Sequence[Told], since: datetime | None
     ) -> tuple[Row, ...]:
         """What the edit concerns, and whatever gains or loses by it; in the order of the files."""
         gained, lost = _summed(t.gained for t in found), _summed(t.lost for t in found)
         same = _summed(t.same for t in found)
         keys = differs.edited | gained.keys() | lost.keys()
         standing = self.store.standing({watchlist for watchlist, _, _ in keys}, since)
-        names, samples = edit.old.names | edit.new.names, _newest(found)
+        names, samples = edit.old.names | edit.new.names, newest(found)
         order = {watchlist: n for n, watchlist in enumerate([*edit.new.titles, *edit.old.titles])}
 
         def kept(key: Key) -> int:
@@ -267,11 +299,14 @@ class Trial:
             found.append(_Due(desk=desk, every=every, since=since, digest=digest))
         return found
 
-    def _mail(self, due: _Due, edit: Edited, differs: Difference, found: Sequence[Tried]) -> MailSize:
+    def _mail(self, due: _Due, edit: Edited, differs: Difference, found: Sequence[Told]) -> MailSize:
         """The mail as it would be now, and as it would be had the edited watchlists been in force since the last."""
         before = replace(self.post, editorial=_Fixed(edit.old))
         after = replace(self.post, editorial=_Fixed(edit.new))
-        changes = {r.stored.article.id: r for t in found for r in t.recent}
+        changes: dict[str, Recent] = {}
+        for one in (r for told in found for r in told.recent):
+            other = changes.get(one.stored.article.id)
+            changes[one.stored.article.id] = one.beside(other) if other else one
         levels = {k: new for k, (_, new) in differs.levels.items()}
         fresh = _refreshed(due.desk, due.every, changes, levels, due.since)
         digests = due.digest, after.digest(due.desk, due.digest.key, fresh)
@@ -305,11 +340,6 @@ def _refreshed(
     return sorted(found, key=lambda row: row[0].article.when, reverse=True)
 
 
-def key_of(hit: Hit) -> Key:
-    """The rule or entity of a hit."""
-    return hit.watchlist, hit.rule, hit.entity
-
-
 def _size(html: str) -> int:
     return len(html.encode("utf-8", "replace"))
 
@@ -321,121 +351,40 @@ def _summed(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
     return total
 
 
-def _newest(found: Sequence[Tried]) -> dict[tuple[Key, bool], tuple[Sample, ...]]:
-    newest: dict[tuple[Key, bool], list[Sample]] = defaultdict(list)
-    for tried in reversed(found):
-        for key, samples in tried.samples.items():
-            newest[key].extend(samples)
-    return {key: tuple(samples[:SAMPLES]) for key, samples in newest.items()}
-
-
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """Rules and what they name: mentions are the same on both sides, so that a child needs no more."""
+class _Piece:
+    """A stretch of the archive and the articles in it that an edit may concern."""
 
-    files: tuple[WatchlistFile, ...]
-    feeds: tuple[Feed, ...]
-    rules: frozenset[Key]
+    after: int
+    upto: int
+    articles: int
+    ids: frozenset[str]
 
-
-def _part(force: InForce, differs: Difference) -> Recipe | _Part:
-    """What a child needs of the watchlists."""
-    if differs.named:
-        return Recipe.of(force)
-    return _Part(named_by(force.files, force.feeds, differs.rules), tuple(force.feeds), differs.rules)
+    def only(self, ids: frozenset[str]) -> _Piece:
+        """Of these articles those among `ids`."""
+        return replace(self, ids=self.ids & ids)
 
 
-def compared(edit: Edited) -> Difference:
-    """What differs; where it is rules alone, only these are compiled, for all watchlists take seconds."""
-    old, new = edit.old, edit.new
-    rules = rules_alone(old.files, new.files) if tuple(old.feeds) == tuple(new.feeds) else None
-    if rules is None:
-        return difference(old.matcher, new.matcher)
-    return difference(only(old.files, old.feeds, rules), only(new.files, new.feeds, rules), names=False)
-
-
-@lru_cache(maxsize=2)
-def _side(part: Recipe | _Part) -> Matcher:
-    return matcher_of(part) if isinstance(part, Recipe) else only(part.files, part.feeds, part.rules)
-
-
-def try_piece(
-    old: Recipe | _Part,
-    new: Recipe | _Part,
-    differs: Difference,
-    reading: Reading,
-    recent: datetime,
-    since: datetime | None,
-    after: int,
-    upto: int,
-) -> Tried:
-    """In a child: what the edit changes in a piece of the archive; news first seen since `recent` come back whole."""
-    store = opened(reading)
-    rows = store.texts(since, after, upto)
-    shapes = [Article(id=i, feed="", title=title, text=text, lang=lang, seen=_NEVER) for i, title, text, lang in rows]
-    touched = [a for a, flag in zip(shapes, differs.touched(shapes), strict=True) if flag]
-    if differs.sourced:
-        touched = [s.article for s in store.articles([a.id for a in touched])]
-    account = _Account()
-    if touched:
-        sides = [_side(old), _side(new)]
-        before, now = (fired(side, touched, differs.rules, named=differs.named) for side in sides)
-        for article, was, is_ in zip(touched, before, now, strict=True):
-            account.add(article.id, was, is_)
-        account.show(store, sides, recent)
-    return Tried(
-        articles=len(rows),
-        touched=len(touched),
-        gained=account.gained,
-        lost=account.lost,
-        same=account.same,
-        samples=account.samples,
-        recent=tuple(account.recent),
+def _task(edit: Edited, old: Matcher, new: Matcher, differs: Difference) -> Task:
+    """What children need to know of an edit."""
+    feeds = tuple(edit.old.feeds), tuple(edit.new.feeds)
+    known = neighbours((old, new), differs.entities) if differs.entities else frozenset[str]()
+    names = Part(parts(old, (), known), feeds[0]), Part(parts(new, (), known), feeds[1])
+    inside = differs.entities | {entity.id for file in names[1].files for entity in file.entities}
+    return Task(
+        differs=differs,
+        rules=(Part(parts(old, differs.rules, ()), feeds[0]), Part(parts(new, differs.rules, ()), feeds[1])),
+        names=names,
+        few=Part(parts(old, (), differs.entities), feeds[0]),
+        strangers=Strangers.of((old, new) if differs.entities else (), inside),
     )
 
 
-class _Account:
-    """What differs in the touched articles of a piece, oldest first."""
-
-    def __init__(self) -> None:
-        self.gained: Counter[Key] = Counter()
-        self.lost: Counter[Key] = Counter()
-        self.same: Counter[Key] = Counter()
-        self.samples: dict[tuple[Key, bool], tuple[Sample, ...]] = {}
-        self.recent: list[Recent] = []
-        self._changed: dict[str, tuple[set[Key], set[Key]]] = {}
-        """Article -> what it gains, what it loses."""
-        self._shown: dict[tuple[Key, bool], deque[str]] = defaultdict(lambda: deque(maxlen=SAMPLES))
-
-    def add(self, article: str, was: set[Key], is_: set[Key]) -> None:
-        """Take in one article as both matchers see it."""
-        self.same.update(was & is_)
-        if was == is_:
-            return
-        gained, lost = is_ - was, was - is_
-        self.gained.update(gained)
-        self.lost.update(lost)
-        self._changed[article] = gained, lost
-        for key in gained | lost:
-            self._shown[key, key in gained].append(article)
-
-    def show(self, store: Store, sides: Sequence[Matcher], recent: datetime) -> None:
-        """Match again, with evidence, the articles that are samples or belong into the next mail."""
-        stored = {s.article.id: s for s in store.articles(sorted(self._changed))}
-        late = [i for i, s in stored.items() if s.article.standing == "news" and s.article.seen >= recent]
-        wanted = {*late, *(name for names in self._shown.values() for name in names)}
-        articles = [stored[name].article for name in sorted(wanted)]
-        lost, gained = ({m.article: {key_of(h): h for h in m.hits} for m in side.match(articles)} for side in sides)
-        for (key, gains), names in self._shown.items():
-            hits = gained if gains else lost
-            self.samples[key, gains] = tuple(
-                Sample(
-                    article=replace(stored[name].article, text="", lead="", signature=()),
-                    marks=hits[name][key].evidence,
-                )
-                for name in reversed(names)
-            )
-        for name in late:
-            more, less = self._changed[name]
-            new = tuple(hit for key, hit in gained[name].items() if key in more)
-            self.recent.append(Recent(stored=stored[name], gained=new, lost=tuple(less)))
+def compared(edit: Edited) -> tuple[Matcher, Matcher, Difference]:
+    """Both sides and what differs; where it is rules alone, only these are compiled: all watchlists take seconds."""
+    old, new = edit.old, edit.new
+    rules = rules_alone(old.files, new.files) if tuple(old.feeds) == tuple(new.feeds) else None
+    if rules is None:
+        return old.matcher, new.matcher, difference(old.matcher, new.matcher)
+    sides = only(old.files, old.feeds, rules), only(new.files, new.feeds, rules)
+    return *sides, difference(*sides, names=False)

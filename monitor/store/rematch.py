@@ -239,6 +239,14 @@ def standing(
     return {(watchlist, rule, entity): count for watchlist, rule, entity, count in rows}
 
 
+def news_seen(db: sqlite3.Connection, since: datetime) -> frozenset[str]:
+    """Ids of the news that were first seen since then."""
+    rows = db.execute(
+        "SELECT id FROM articles INDEXED BY articles_seen WHERE seen >= ? AND standing = 'news'", (iso(since),)
+    )
+    return frozenset(id_ for (id_,) in rows)
+
+
 def pieces(db: sqlite3.Connection, since: datetime | None, after: int, size: int) -> list[int]:
     """Last numbers of pieces of `size` articles; reads an index that holds all numbers, not the rows with the texts."""
     first = max(after + 1, first_number(since) if since is not None else 0)

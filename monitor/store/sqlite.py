@@ -208,6 +208,11 @@ class SqliteStore:
         with self._connections.reading() as db:
             return rematch.standing(db, watchlists, since)
 
+    def news_seen(self, since: datetime) -> frozenset[str]:
+        """See Store.news_seen."""
+        with self._connections.reading() as db:
+            return rematch.news_seen(db, since)
+
     def pieces(self, since: datetime | None, after: int, size: int) -> list[int]:
         """See Store.pieces."""
         with self._connections.reading() as db:
