@@ -40,7 +40,8 @@ class Compiled:
     def keep(self, kept: Path | None) -> None:
         """Keep the names for the next time, unless something is wrong with them; `kept` as it was given before."""
         if kept is not None and self.anew and not self.problems:
-            packed.keep(kept, self.matcher)
+            with uncollected():  # tens of thousands of rows are made, and go at once
+                packed.keep(kept, self.matcher)
 
 
 def compile_watchlists(
