@@ -179,6 +179,22 @@ def test_language_of_article_counts() -> None:
     assert english.hits == ()
 
 
+@pytest.mark.parametrize(
+    ("lang", "name"),
+    [
+        ("fa", "الکساندر لاورنتیف"),
+        ("fa", "القاعده عراق"),
+        ("fa", "آلینا رومانوفسکی"),
+        ("ckb", "ئاڵوگۆڕی بازرگانی"),
+        ("ar", "القاعدة في العراق"),
+    ],
+)
+def test_names_that_begin_like_the_article(lang: str, name: str) -> None:
+    """A name whose first letters fold to the Arabic article is found in its own language, article or not."""
+    matcher = compiled(f"entities:\n  x: {{kind: person, name: Zzyzx, names: {{{lang}: [{name}]}}}}\n")
+    assert named(matcher, name, lang) == [("x", name)]
+
+
 APART = """\
 entities:
   sulaymaniyah: {kind: place, name: Sulaymaniyah, names: {ckb: [سلێمانی]}}
