@@ -114,10 +114,15 @@ class _Table(Generic[T]):
 
     def number(self, row: T) -> int:
         """The number of a row, which has to stay alive as long as the table."""
-        found = self._seen.get(id(row))
-        if found is None:  # equal ones are mostly the same object: asking that first spares hashing a long row
-            found = self._seen[id(row)] = self._numbers.setdefault(row, len(self._numbers))
-        return found
+        return self.numbers([row])[0]
+
+    def numbers(self, rows: Sequence[T]) -> list[int]:
+        """Their numbers; equal rows are mostly the same object, and asking that first spares hashing long ones."""
+        same = list(map(id, rows))
+        for key, row in dict(zip(same, rows, strict=True)).items():
+            if key not in self._seen:
+                self._seen[key] = self._numbers.setdefault(row, len(self._numbers))
+        return list(map(self._seen.__getitem__, same))
 
     @property
     def rows(self) -> list[T]:
@@ -160,10 +165,11 @@ def _packed(numbers: Sequence[int]) -> bytes:
 
 def _meaning_told(rows: Mapping[bytes, Sequence[T]], table: _Table[T]) -> list[bytes]:
     """Patterns; how many rows of the table each of them means; and which."""
-    if any(b"\n" in pattern for pattern in rows):
+    patterns = b"\n".join(rows)
+    if rows and patterns.count(b"\n") != len(rows) - 1:
         raise ValueError("A folded text holds a line end.")
-    meant = [table.number(row) for meaning in rows.values() for row in meaning]
-    return [b"\n".join(rows), _packed([len(meaning) for meaning in rows.values()]), _packed(meant)]
+    meant = table.numbers(list(chain.from_iterable(rows.values())))
+    return [patterns, _packed([len(meaning) for meaning in rows.values()]), _packed(meant)]
 
 
 def _forms_told(vocabulary: Vocabulary, uses: _Table[Use]) -> list[bytes]:
@@ -171,14 +177,14 @@ def _forms_told(vocabulary: Vocabulary, uses: _Table[Use]) -> list[bytes]:
     place = {pattern: n for n, pattern in enumerate(vocabulary.uses)}
     counts = [len(forms) for forms in vocabulary.forms]
     every = list(chain.from_iterable(vocabulary.forms))
-    return [_packed(counts), _packed([place[p] for p, _ in every]), _packed([uses.number(use) for _, use in every])]
+    return [_packed(counts), _packed([place[p] for p, _ in every]), _packed(uses.numbers([use for _, use in every]))]
 
 
 def _uses_told(uses: Sequence[Use]) -> list[list[Any]]:
     """Of each use the leaf, then of each the number of all else, then all else: hundreds for thousands of leaves."""
     rest = _Table[tuple[Any, ...]]()
     rows = [use[1:] for use in uses]
-    return [[use.leaf for use in uses], [rest.number(row) for row in rows], rest.rows]
+    return [[use.leaf for use in uses], rest.numbers(rows), rest.rows]
 
 
 # and back
