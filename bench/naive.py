@@ -333,7 +333,7 @@ def _holds(part: Field, spelling: Spelling, prefix: bytes, suffix: bytes, start:
     whole = normalize("NFC", part.letters[slice(*widened(part.letters, first, last))])
     if spelling.exact and whole != normalize("NFC", spelling.exact):
         return False
-    if spelling.capitals and not "".join(c for c in letters if c.isalpha())[:2].isupper():
+    if spelling.capitals and not "".join(c for c in letters.split()[0] if c.isalpha())[:2].isupper():
         return False
     if (spelling.exact or spelling.capitals) and _lost_in_capitals(part.letters, letters, spelling):
         return False

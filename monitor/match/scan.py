@@ -14,7 +14,7 @@ from unicodedata import normalize
 import daachorse
 
 from monitor.match.sounds import Sounding, Sounds, agreeing
-from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
+from monitor.match.vocabulary import ARTICLE, Use, in_capitals
 from monitor.model import Article
 from monitor.text import SPACE, FoldedBatch, widened
 from monitor.text.affixes import EVERY, all_prefixes, gluing_before, gluing_behind
@@ -470,7 +470,7 @@ def _in_capitals(text: Text, use: Use, start: int, end: int) -> bool:
     found = letters[first:last]
     if use.exact and not _same(letters, first, last, use.exact):
         return False
-    if use.capitals and not "".join(c for c in found if c.isalpha())[:ABBREVIATED].isupper():
+    if use.capitals and not in_capitals(found):
         return False
     if not found.isupper() or "." in found or use.words > 1:
         return True

@@ -87,6 +87,12 @@ def abbreviated(spelling: str) -> bool:
     return bool(first) and first[0].isupper() and sum(map(str.isalpha, first[0])) <= ABBREVIATED
 
 
+def in_capitals(letters: str) -> bool:
+    """Whether the first word of what stands in a text begins with capitals as an abbreviation does: US, U.S., K-1."""
+    first = [letter for letter in letters.split(maxsplit=1)[0] if letter.isalpha()]
+    return all(letter.isupper() for letter in first[:ABBREVIATED])
+
+
 class Vocabulary:
     """All leaves and patterns of a matcher, while it is being compiled."""
 

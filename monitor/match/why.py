@@ -11,7 +11,7 @@ from typing import Literal
 
 from monitor.match.matcher import Matcher
 from monitor.match.view import ArticleView
-from monitor.match.vocabulary import ABBREVIATED, ARTICLE, Use
+from monitor.match.vocabulary import ARTICLE, Use, in_capitals
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.text import SPACE, shown
@@ -141,7 +141,7 @@ def _in_letters(view: ArticleView, use: Use, place: Place) -> tuple[Kind, str] |
             return "letters", f"the name is written {'with' if same else 'without'} `{letter}`"
     if use.exact and found != use.exact:
         return "case", f"only `{use.exact}` counts, in these very letters"
-    if use.capitals and not "".join(c for c in found if c.isalpha())[:ABBREVIATED].isupper():
+    if use.capitals and not in_capitals(found):
         return "case", f"only in capitals it is the name: `{found.upper()}`"
     if (use.exact or use.capitals) and found.isupper():
         return "case", "between words in capitals it may be another word"
