@@ -326,12 +326,17 @@ def _goes_on(following: Sequence[bytes], wanted: Sequence[bytes]) -> bool:
     return list(following[:-1]) == list(wanted[:-1]) and following[-1].startswith(wanted[-1])
 
 
+def _pointed(letters: str, wanted: str) -> bool:
+    """Whether two spellings in ASCII differ only by points: U.S., US."""
+    return letters.isascii() and wanted.isascii() and letters.replace(".", "") == wanted.replace(".", "")
+
+
 def _holds(part: Field, spelling: Spelling, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:
     """Whether what is glued to a spelling may be, and its letters are those that it asks for."""
     first, last = part.original(start, end)
     letters = part.letters[first:last]
     whole = normalize("NFC", part.letters[slice(*widened(part.letters, first, last))])
-    if spelling.exact and whole != normalize("NFC", spelling.exact):
+    if spelling.exact and whole != normalize("NFC", spelling.exact) and not _pointed(letters, spelling.exact):
         return False
     if spelling.capitals and not "".join(c for c in letters.split()[0] if c.isalpha())[:2].isupper():
         return False

@@ -63,6 +63,8 @@ def names() -> Matcher:
         ("PUK", []),
         ("PUK and Talabani", [("puk", "PUK")]),
         ("puk and Talabani", []),
+        ("P.U.K. and Talabani", [("puk", "P.U.K.")]),
+        ("p.u.k. and Talabani", []),
         ("PUK's office, as Talabani's men say", [("puk", "PUK")]),
         ("PUK in Iraq", [("puk", "PUK"), ("iraq", "Iraq")]),
         ("the KYB", [("puk", "KYB")]),

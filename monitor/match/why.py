@@ -139,7 +139,7 @@ def _in_letters(view: ArticleView, use: Use, place: Place) -> tuple[Kind, str] |
         field, first, last = view.text.original(place[0] + offset, place[0] + offset + 1)
         if (letter_at(view.text.letters(field), first, last) == letter) is not same:
             return "letters", f"the name is written {'with' if same else 'without'} `{letter}`"
-    if use.exact and found != use.exact:
+    if use.exact and found.replace(".", "") != use.exact.replace(".", ""):
         return "case", f"only `{use.exact}` counts, in these very letters"
     if use.capitals and not in_capitals(found):
         return "case", f"only in capitals it is the name: `{found.upper()}`"
