@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import multiprocessing
 import os
 import pickle
 import queue
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -35,6 +40,11 @@ Cause = Literal["wall", "cpu", "memory", "crash", "slain", "error"]
 _MEGABYTE = 1 << 20
 _JOIN_SECONDS = 5.0
 _STARTING = threading.Lock()
+
+_FOLDER = "desk-monitor-"
+"""How the names of the folders begin in which fork servers listen."""
+_SETTLED = 60.0
+"""Seconds after which such a folder is locked by its owner, or has none any more."""
 
 _BY_OTHERS = {-signal.SIGKILL: "SIGKILL", -signal.SIGTERM: "SIGTERM"}
 """Exit codes of a child that somebody else ended: an operator, or the kernel when the machine is out of memory."""
@@ -256,6 +266,7 @@ class _Child:
         self._process = context.Process(target=_serve, args=(theirs, limits), daemon=True, name="sandbox")
         try:
             with _without_main():
+                _settle()
                 self._process.start()
         except BaseException:
             self.connection.close()
@@ -313,6 +324,36 @@ def _without_main() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = main
+
+
+def _settle() -> None:
+    """Give the fork server a folder that is known as ours, and remove those that killed programs have left.
+
+    multiprocessing makes one that nobody can tell from others' and that stays after SIGKILL. Ours are locked as long as
+    their owner lives, which holds across containers, where numbers of processes mean nothing.
+    """
+    here = multiprocessing.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - no other way in
+    if here.get("tempdir") is not None:
+        return
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):  # locked, gone meanwhile, or no folder
+            if left.lstat().st_uid == os.getuid() and time.time() - left.lstat().st_mtime > _SETTLED:
+                _remove(left)
+    folder = tempfile.mkdtemp(prefix=_FOLDER)
+    fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX)  # open until the process ends
+    # after the children, which the fork server starts by the socket in it
+    Finalize(None, shutil.rmtree, args=(folder,), kwargs={"ignore_errors": True}, exitpriority=-100)
+    here["tempdir"] = folder
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that nobody has locked. Raises OSError when somebody has, or when it is no folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(handle)
 
 
 def _serve(connection: Connection, limits: Limits) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,59 @@ def test_nothing_is_left_behind() -> None:
 
     assert not [p for p in multiprocessing.active_children() if p.pid in pids]
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+START = """\
+import sys
+from monitor.sandbox import Sandbox
+with Sandbox(workers=1) as made:
+    print(made.run(abs, (-3,)), flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def started(temporary: Path) -> Iterator[subprocess.Popen[str]]:
+    """A program with a child and this place for temporary files, which waits for the end of its input."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "TMPDIR": str(temporary)}
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    ) as made:
+        assert made.stdout is not None
+        assert made.stdout.readline() == "Done(value=3)\n"
+        yield made
+
+
+def aged(temporary: Path) -> set[Path]:
+    """What lies there, made to look a day old."""
+    for path in temporary.iterdir():
+        os.utime(path, (time.time() - 86_400,) * 2)
+    return set(temporary.iterdir())
+
+
+def test_what_a_killed_program_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    """Its folder goes; those of a living program, of others and of what has only just begun stay."""
+    for name in ("pymp-other", "desk-monitor-young"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "desk-monitor-file").touch()
+    others = set(tmp_path.iterdir())
+    with started(tmp_path) as killed:
+        assert len(set(tmp_path.iterdir()) - others) == 1
+        killed.kill()
+    assert len(left := aged(tmp_path) - others) == 1
+    (tmp_path / "desk-monitor-young").touch()
+    with started(tmp_path) as living:
+        (own,) = set(tmp_path.iterdir()) - others
+        assert own not in left
+        aged(tmp_path)
+        (tmp_path / "desk-monitor-young").touch()
+        with started(tmp_path) as third:
+            assert own in set(tmp_path.iterdir())
+            assert len(set(tmp_path.iterdir()) - others) == 2
+            third.communicate("")
+        living.communicate("")
+    assert (killed.returncode, living.returncode, third.returncode) == (-signal.SIGKILL, 0, 0)
+    assert set(tmp_path.iterdir()) == others
 
 
 def lose_once(marker: Path) -> str:
