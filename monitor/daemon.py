@@ -10,9 +10,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -34,6 +35,9 @@ MAIL_TICK = 20.0
 LOOK_BACK_SECONDS = 15.0
 """How long one tick of the look-back may work, so that the program ends soon when it is told to."""
 
+WAKE = 1.0
+"""Seconds within which a signal is heeded, whichever thread the system gave it to."""
+
 logger = logging.getLogger("monitor")
 
 
@@ -41,7 +45,7 @@ def serve(app: App) -> None:
     """Run until SIGTERM or SIGINT. Raises BusyError when another instance runs on the same store."""
     _log_as(app.config.log.level, app.config.log.format)
     stop = threading.Event()
-    with locked(app.config.store), _signals(stop):
+    with locked(app.config.store), _signals() as told:
         lost = app.post.recover()
         for delivery in lost:
             logger.warning("Delivery not confirmed: %s to %s; `monitor outbox` shows it.", delivery.key, delivery.to)
@@ -52,9 +56,10 @@ def serve(app: App) -> None:
         scheduler = _scheduler(watch, app.config.poll.tick)
         scheduler.start()
         try:
-            stop.wait()
-            logger.info("Stopping: what is under way is finished first.")
+            _wait(told)
+            logger.info("Stopping: what has been read is saved, the other feeds stay due.")
         finally:
+            stop.set()
             scheduler.shutdown(wait=True)
             app.store.set_meta({"alive": "stopped"})
 
@@ -83,10 +88,15 @@ class Watch:
         self._errors: dict[str, str] = {}
 
     def guarded(self, work: Callable[[], None]) -> Callable[[], None]:
-        """The same work, whose known errors are logged in one sentence: the next tick tries again."""
+        """The same work, whose known errors are logged in one sentence: the next tick tries again.
+
+        A watch that is told to end begins nothing more.
+        """
 
         def tick() -> None:
             name = work.__name__
+            if self._stop.is_set():
+                return
             try:
                 work()
             except MonitorError as error:
@@ -102,9 +112,9 @@ class Watch:
 
     def poll(self) -> None:
         """Poll what is due and say what changed."""
-        self.app.store.set_meta({"alive": self.app.clock().isoformat()})
+        self._alive()
         self._say_problems()
-        report = self.app.polling.poll()
+        report = self.app.polling.poll(stop=self._stop, alive=self._alive)
         self._looked = True
         if report.articles or report.revised:
             logger.info(
@@ -131,6 +141,10 @@ class Watch:
                 "The watchlists have changed: %d stored articles matched again, %d hits gained, %d withdrawn.",
                 done.articles, done.gained, done.withdrawn,
             )  # fmt: skip
+
+    def _alive(self) -> None:
+        """The sign of life that `doctor` looks at: a poll begins, or has moved on."""
+        self.app.store.set_meta({"alive": self.app.clock().isoformat()})
 
     def _say_problems(self) -> None:
         problems = tuple(str(p) for p in self.app.editorial.current().problems)
@@ -169,11 +183,20 @@ def locked(store: Path) -> Iterator[None]:
         yield
 
 
+def _wait(told: SimpleQueue[int]) -> None:
+    """Wait for a signal. Woken now and then: one that came to another thread wakes nobody by itself."""
+    while True:
+        with suppress(Empty):
+            told.get(timeout=WAKE)
+            return
+
+
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGTERM, signal.SIGINT)}
+def _signals() -> Iterator[SimpleQueue[int]]:
+    told: SimpleQueue[int] = SimpleQueue()  # an Event must not be set by a handler: its lock may be held just then
+    before = {s: signal.signal(s, lambda number, _: told.put(number)) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -74,7 +74,7 @@ class FeedState:
     ahead: tuple[int, ...] = ()
     """Per poll that brought dated news, newest last: seconds by which the newest date lay in the future."""
     correction: int = 0  # seconds taken from its dates, because its clock label lies
-    page_note: str = ""  # one sentence: why texts of pages are missing
+    page_note: str = ""  # why its texts are spoilt or those of pages missing; one line
     lease_until: datetime | None = None
     lease_owner: str = ""
 

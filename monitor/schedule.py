@@ -27,6 +27,11 @@ _SPREAD = 0.1
 _MEMORY = 0.8
 """Weight of the past in the usual number of new items: about the last five polls count."""
 
+LETTERS_LOST = "letters are lost: the feed's encoding is told wrong; tell the publisher"
+"""What is noted of a feed of whose letters too many came as U+FFFD."""
+_MOST_LOST = 0.05
+"""Share of the letters that may be lost without a note: of one title that was cut nobody need be told."""
+
 _ASKED_TO_WAIT = frozenset({"http-429", "http-503"})
 
 
@@ -63,6 +68,15 @@ def asking(state: FeedState, now: datetime) -> FeedState:
     if state.last_full is not None and 0 <= (now - state.last_full).total_seconds() < DAY:
         return state
     return replace(state, etag="", last_modified="")
+
+
+def with_letters(note: str, lost: float) -> str:
+    """The note on a feed's texts after it was read and this share of its letters (0 to 1) was lost.
+
+    LETTERS_LOST stands in front of what else is noted, once, and goes when the letters are there again.
+    """
+    rest = note.removeprefix(LETTERS_LOST).removeprefix("; ")
+    return "; ".join(filter(None, (LETTERS_LOST if lost > _MOST_LOST else "", rest)))
 
 
 def must_wait(state: FeedState, now: datetime) -> bool:

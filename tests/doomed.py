@@ -35,7 +35,9 @@ class Job:
     arguments: Sequence[str]
     now: str
     point: str = ""
-    """Die there, by SIGKILL."""
+    """Get a signal there..."""
+    signal: int = signal.SIGKILL
+    """... this one."""
     nth: int = 1
     """... when it is reached for this time."""
     once: str = ""
@@ -117,7 +119,7 @@ class Arranged:
                 with Path(self._job.record).open("a") as file:
                     file.write(f"{name}\n")
             if name == self._job.point and self._reached[name] == self._job.nth and self._first():
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._job.signal)
 
     def _first(self) -> bool:
         if not self._job.once:

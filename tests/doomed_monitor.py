@@ -18,6 +18,7 @@ import monitor.app
 import monitor.cli.care
 import monitor.cli.mail
 import monitor.cli.work
+import monitor.daemon
 import monitor.fetch
 import monitor.sandbox
 import monitor.service.mail

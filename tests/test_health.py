@@ -277,6 +277,35 @@ def test_a_held_flood_stands_in_the_digest(desk: Workspace, site: Site) -> None:
     assert any("30 articles" in w and "monitor feeds release a" in w for w in coverage.warnings)
 
 
+def test_letters_that_are_lost_are_told_until_they_are_there_again(
+    desk: Workspace, site: Site, run: Callable[..., Result]
+) -> None:
+    """A JSON Feed, which is UTF-8 by its standard, sent in another encoding: list and digest say so, once each."""
+    said = "letters are lost: the feed's encoding is told wrong; tell the publisher"
+
+    def shown(number: int, encoding: str) -> Answer:
+        item = {"id": str(number), "title": f"Şırnak'ta çatışma {number}", "content_html": "<p>Güvenlik güçleri</p>"}
+        feed = {"version": "https://jsonfeed.org/version/1.1", "title": "A", "items": [item]}
+        return Answer(body=json.dumps(feed, ensure_ascii=False).encode(encoding), content_type="application/json")
+
+    with desk.open() as app:
+        for number, encoding, told in ((1, "cp1254", 1), (2, "cp1254", 1), (3, "utf-8", 0)):
+            site.pages["/a"] = shown(number, encoding)
+            app.polling.poll(every=True)
+            coverage = app.post._coverage(app.editorial.current(), NOW, NOW - DAY)
+            (row,) = [json.loads(line) for line in run("feeds", "--json").stdout.splitlines()]
+            assert row["state"] == "fresh"
+            assert row["what_to_do"].count(said) == told
+            assert coverage.warnings == (f"a: {said}.",) * told
+        site.pages["/a"] = shown(4, "cp1254")
+        app.polling.poll(every=True)
+        site.pages["/a"] = Answer(status=500)
+        app.polling.poll(every=True)
+        coverage = app.post._coverage(app.editorial.current(), NOW, NOW - DAY)
+    assert len(coverage.failing) == 1
+    assert coverage.warnings == ()
+
+
 def test_poll_verbose_tells_every_step(desk: Workspace, site: Site, run: Callable[..., Result]) -> None:
     """Request, redirect, answer, bytes, parser, items, hits, next poll and why; then validators and 304."""
     site.pages["/a"] = Answer(status=301, headers={"Location": "/new"})

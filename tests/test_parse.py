@@ -21,7 +21,7 @@ import pytest
 import vectors
 
 from monitor.model import Failed
-from monitor.parse import MOST_ENTRIES, Parsed, authority, jsonfeed, parse, plain
+from monitor.parse import MOST_ENTRIES, Parsed, authority, jsonfeed, lost, parse, plain
 from monitor.sandbox import Done, Killed, Limits, Sandbox
 
 FILES = sorted((Path(__file__).parent / "data" / "feeds").iterdir())
@@ -108,6 +108,26 @@ def test_the_server_s_charset_counts() -> None:
 
     assert isinstance(parsed, Parsed)
     assert parsed.items[0].title == "تهران".encode("windows-1256", "ignore").decode("windows-1256")
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "share"),
+    [
+        ("Şırnak", "<p class='abc'>&amp; 12</p>", 0.0),
+        ("\ufffdoban", "<b title='\ufffd'>a\ufffdb&nbsp;c12</b>", 2 / 9),
+        ("\ufffd", "", 1.0),
+        ("", "<img alt='\ufffd'>", 0.0),
+        ("سلێمان\ufffd", "", 1 / 7),
+    ],
+)
+def test_lost_letters_are_counted_among_letters(title: str, text: str, share: float) -> None:
+    """Neither tags nor entities, digits and spaces count; a feed of pictures alone has lost nothing."""
+    item = {"id": "1", "title": title, "content_html": text}
+    body = json.dumps({"version": "https://jsonfeed.org/version/1", "items": [item]}).encode()
+    parsed = parse("f", body, "", BASE)
+
+    assert isinstance(parsed, Parsed)
+    assert lost(parsed.items) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("end", [b"</channel></rss>", b"</channel>"], ids=["plain", "broken"])

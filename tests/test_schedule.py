@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from monitor.model import Failed, Feed, FeedState, Fetched, FetchResult, NotModified, Unchanged
-from monitor.schedule import DAY, LONGEST, NEVER, SHORTEST, asking, must_wait, next_state
+from monitor.schedule import (
+    DAY,
+    LETTERS_LOST,
+    LONGEST,
+    NEVER,
+    SHORTEST,
+    asking,
+    must_wait,
+    next_state,
+    with_letters,
+)
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FEED = Feed(id="f", url="https://a.example/feed")
@@ -222,6 +232,24 @@ def test_the_usual_number_of_news_moves_slowly() -> None:
     assert first.usual_new == 10
     assert after(BODY, first, new=110).usual_new == pytest.approx(30)
     assert after(BODY, first).usual_new == 10
+
+
+@pytest.mark.parametrize(
+    ("note", "lost", "after"),
+    [
+        ("", 0.0, ""),
+        ("", 0.05, ""),
+        ("", 0.051, LETTERS_LOST),
+        (LETTERS_LOST, 1.0, LETTERS_LOST),
+        (LETTERS_LOST, 0.0, ""),
+        ("pages", 0.2, f"{LETTERS_LOST}; pages"),
+        (f"{LETTERS_LOST}; pages", 0.2, f"{LETTERS_LOST}; pages"),
+        (f"{LETTERS_LOST}; pages", 0.0, "pages"),
+    ],
+)
+def test_lost_letters_are_noted_once_and_beside_what_is_said_of_pages(note: str, lost: float, after: str) -> None:
+    """More than one letter in twenty; the note comes and goes, the other one stays."""
+    assert with_letters(note, lost) == after
 
 
 def test_a_pause_that_was_asked_for_holds_for_every_poll() -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from monitor.model import Failed
 from monitor.parse import authority, jsonfeed, plain
-from monitor.parse.shape import MOST_ENTRIES, Parsed
+from monitor.parse.shape import MOST_ENTRIES, Parsed, lost
 
-__all__ = ["MOST_ENTRIES", "Parsed", "parse"]
+__all__ = ["MOST_ENTRIES", "Parsed", "lost", "parse"]
 
 
 def parse(feed_id: str, body: bytes, content_type: str, base_url: str) -> Parsed | Failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,9 @@ _LONGEST_LINK = 8_192
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _ORDINARY = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:[/?#]|$)")
+_MARKUP = re.compile(r"<[^<>]{0,2000}>|&#?\w{1,32};")
+"""Tags and entities: their letters are not those of the text."""
+_LETTER = re.compile(r"[^\W\d_]|\ufffd")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -94,6 +98,18 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return _UNSTORABLE.sub("\ufffd", text)
     return _UNSTORABLE.sub("\ufffd", text) if "\0" in text else text
+
+
+def lost(items: Iterable[Item]) -> float:
+    """Share of the letters of titles and texts that came as U+FFFD, 0 to 1.
+
+    Counted before anything is made plain text, which holds no U+FFFD any more.
+    """
+    texts = [text for item in items for text in (item.title, item.html)]
+    if not any("\ufffd" in text for text in texts):
+        return 0.0
+    letters = Counter(letter == "\ufffd" for text in texts for letter in _LETTER.findall(_MARKUP.sub(" ", text)))
+    return letters[True] / max(1, letters.total())
 
 
 def build(

@@ -20,7 +20,7 @@ from monitor.service.health import WORDS, look
 from monitor.service.notice import disk
 
 ALIVE = timedelta(minutes=15)
-"""A running monitor leaves a sign of life at every tick."""
+"""A running monitor leaves a sign of life at the start of every poll, and while one moves on; none while one hangs."""
 
 _STUCK: tuple[DeliveryState, ...] = ("unknown", "failed")
 

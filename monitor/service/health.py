@@ -15,7 +15,7 @@ from typing import Literal
 
 from monitor.model import Feed, FeedState
 from monitor.ports import Store
-from monitor.schedule import NEVER
+from monitor.schedule import LETTERS_LOST, NEVER
 from monitor.watchlists import shown
 
 Word = Literal[
@@ -85,6 +85,11 @@ class FeedHealth:
     def answers(self) -> bool:
         """Whether the last poll was a good one; False for a feed that was not polled yet."""
         return self.state.last_ok is not None and not self.state.failures
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether too many letters were lost when it was last read, and it is read at present."""
+        return self.answers and self.state.page_note.startswith(LETTERS_LOST)
 
     @property
     def sentence(self) -> str:

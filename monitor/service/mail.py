@@ -33,6 +33,7 @@ from monitor.model import (
 )
 from monitor.ports import Channel, Clock, Store
 from monitor.render import render
+from monitor.schedule import LETTERS_LOST
 from monitor.service.clock import require_to_mail
 from monitor.service.edit import Current, InForce
 from monitor.service.health import FeedHealth, at, look
@@ -266,6 +267,7 @@ class Post:
         failing = [h for h in watched if h.state.failures]
         silent = [h for h in watched if h.word in {"silent", "empty"} and h.answers]
         held = [f"{_name(h.feed)}: {h.sentence}." for h in watched if h.word == "held"]
+        spoilt = [f"{_name(h.feed)}: {LETTERS_LOST}." for h in watched if h.spoilt and h.word != "held"]
         return Coverage(
             feeds=len(watched),
             fresh=sum(1 for h in watched if h.answers) - len(silent),
@@ -273,7 +275,7 @@ class Post:
             failing=tuple((_name(h.feed), _failing(h)) for h in failing),
             silent=tuple((_name(h.feed), h.why) for h in silent),
             unwatched=tuple((_name(h.feed), h.why) for h in found if not h.feed.url),
-            warnings=(*self._warnings(force), *held),
+            warnings=(*self._warnings(force), *held, *spoilt),
             last_hit=self._last_hit(),
         )
 

@@ -7,15 +7,18 @@ store.claim_due | fetcher.fetch_all | sandbox(read_feed) | store.known | extract
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
+import threading
 import time
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import overload
 
 from monitor import cluster, dates, extract, faults, identity
@@ -25,9 +28,10 @@ from monitor.match.collector import uncollected
 from monitor.model import Article, Batch, Failed, Feed, FeedState, Fetched, FetchResult, Matched
 from monitor.ports import Clock, Fetcher, Store
 from monitor.sandbox import Done, Killed
-from monitor.schedule import asking, must_wait, next_state
+from monitor.schedule import asking, must_wait, next_state, with_letters
 from monitor.service import trace
 from monitor.service.clock import require_to_poll
+from monitor.service.course import LOOK, Course
 from monitor.service.edit import Editorial
 from monitor.service.page import Lane, Pages
 from monitor.service.read import Read
@@ -50,8 +54,8 @@ LEASE = 600.0
 still has in hand; those of one that was killed run out."""
 
 HEARTBEAT = 5.0
-"""Seconds between two looks at the clock for that. Only after a third of the lease is anything written: two tries may
-fail before it runs out."""
+"""Seconds between two looks at the clock for that, and for the sign of life. Only after a third of the lease is it
+renewed: two tries may fail before it runs out."""
 
 SHOWN = 1_000
 """Articles of a feed with which what seems new is compared at least: more than a feed shows, and weeks of most."""
@@ -106,11 +110,19 @@ class Polling:
         *,
         every: bool = False,
         progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        alive: Callable[[], None] | None = None,
     ) -> Report:
-        """Poll what is due (`every`: due or not) of all feeds or of `only`; the outside never makes it raise."""
-        return asyncio.run(self._poll(only, every=every, progress=progress))
+        """Poll what is due (`every`: due or not) of all feeds or of `only`; the outside never makes it raise.
 
-    async def _poll(self, only: Collection[str] | None, *, every: bool, progress: Progress | None) -> Report:
+        Once `stop` is set it writes what it has read and gives the rest back, still due, within seconds. `alive` is
+        called, from a thread, now and then for as long as it moves on.
+        """
+        return asyncio.run(self._poll(only, Course(stop, alive), every=every, progress=progress))
+
+    async def _poll(
+        self, only: Collection[str] | None, course: Course, *, every: bool, progress: Progress | None
+    ) -> Report:
         began = time.monotonic()
         require_to_poll(self.store, self.clock())
         feeds = {f.id: f for f in self.editorial.current().feeds if f.url}
@@ -124,8 +136,8 @@ class Polling:
         trace.left_alone(states, due)
         report = Report(feeds=len(due))
         try:
-            async with self._holding(owner, claimed):
-                await self._through([(feeds[i], s) for i, s in due.items()], report, progress)
+            async with self._holding(owner, claimed, course):
+                await self._through([(feeds[i], s) for i, s in due.items()], course, report, progress)
             faults.point("poll.ending")
         finally:
             self.store.release(owner)
@@ -134,18 +146,21 @@ class Polling:
         return report
 
     @asynccontextmanager
-    async def _holding(self, owner: str, claimed: datetime) -> AsyncIterator[None]:
+    async def _holding(self, owner: str, claimed: datetime, course: Course) -> AsyncIterator[None]:
         """Keep what is in hand from other instances while the block runs, however long that takes."""
-        renewing = asyncio.create_task(self._renew(owner, claimed))
+        renewing = asyncio.create_task(self._renew(owner, claimed, course))
         try:
             yield
         finally:
             renewing.cancel()
             await asyncio.wait({renewing})
 
-    async def _renew(self, owner: str, renewed: datetime) -> None:
+    async def _renew(self, owner: str, renewed: datetime, course: Course) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
+            course.ends()  # seen here at the latest: nobody else looks while a parser hangs
+            with suppress(MonitorError):
+                await asyncio.to_thread(course.sign)
             now = self.clock()
             if timedelta() <= now - renewed < timedelta(seconds=LEASE / 3):  # a clock set back makes a lease void, too
                 continue
@@ -157,27 +172,31 @@ class Polling:
             renewed = now
             faults.point("poll.renewed")
 
-    async def _through(self, due: Sequence[tuple[Feed, FeedState]], report: Report, progress: Progress | None) -> None:
+    async def _through(
+        self, due: Sequence[tuple[Feed, FeedState]], course: Course, report: Report, progress: Progress | None
+    ) -> None:
         """Fetch, parse, match and write; a group is parsed in the children while the one before it is written."""
         states = {state.feed: state for _, state in due}
         writing: asyncio.Task[None] | None = None
         lane = Lane(self.pages)
         # one thread for all groups: each that writes has a connection, whose cache takes 16 MB, and a heap of its own
         hand = ThreadPoolExecutor(1, thread_name_prefix="writing")
+        write = partial(self._written, hand, course, report, progress, len(due))
         try:
-            fetched = _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due]))
-            async for waiting in _poison_last(fetched, {s.feed for _, s in due if s.error_kind == "poison"}):
+            fetched = _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due]), course)
+            async for waiting in _poison_last(fetched, {s.feed for _, s in due if s.error_kind == "poison"}, course):
                 answers = [(feed, states[feed.id], result) for feed, result in waiting]
                 faults.point("poll.fetched")
-                answers, outcomes = lane.aside(answers, await asyncio.to_thread(self._parsed, answers))
+                outcomes = await asyncio.to_thread(self._parsed, answers, course)
+                answers, outcomes = lane.aside(_reached(answers, len(outcomes)), outcomes)
                 faults.point("poll.parsed")
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due), hand))
-            async for answers, outcomes in lane.rest():
+                writing = asyncio.create_task(write(answers, outcomes))
+            async for answers, outcomes in course.along(lane.rest()):
                 if writing:
                     await writing
-                writing = asyncio.create_task(self._written(answers, outcomes, report, progress, len(due), hand))
+                writing = asyncio.create_task(write(answers, outcomes))
         finally:
             lane.close()
             try:
@@ -186,32 +205,41 @@ class Polling:
             finally:
                 hand.shutdown()
 
-    def _parsed(self, answers: Sequence[Answer]) -> list[Read | Failed]:
-        """What the children make of the bodies among the answers, in order."""
+    def _parsed(self, answers: Sequence[Answer], course: Course) -> list[Read | Failed]:
+        """What the children make of the bodies among the answers, in order; of the first alone when it is late."""
         now = self.clock()
         jobs = [
             (f, r.body, r.content_type, r.url, now, s.identity, s.correction)
             for f, s, r in answers
             if isinstance(r, Fetched)
         ]
-        return [_read(outcome) for outcome in self.read(jobs)] if jobs else []
+        outcomes: list[Read | Failed] = []
+        for outcome in self.read(jobs) if jobs else ():
+            outcomes.append(_read(outcome))
+            course.step()
+            if course.late():
+                break
+        return outcomes
 
     async def _written(
         self,
-        answers: Sequence[Answer],
-        outcomes: Sequence[Read | Failed],
+        hand: Executor,
+        course: Course,
         report: Report,
         progress: Progress | None,
         every: int,
-        hand: Executor,
+        answers: Sequence[Answer],
+        outcomes: Sequence[Read | Failed],
     ) -> None:
         with uncollected():
-            await asyncio.get_running_loop().run_in_executor(hand, self._take, answers, outcomes, report)
+            await asyncio.get_running_loop().run_in_executor(hand, self._take, answers, outcomes, course, report)
         if progress:
             progress(report.fetched + report.unchanged + report.failed, every)
 
-    def _take(self, answers: Sequence[Answer], outcomes: Sequence[Read | Failed], report: Report) -> None:
-        """Turn answers into batches and write them in one transaction."""
+    def _take(
+        self, answers: Sequence[Answer], outcomes: Sequence[Read | Failed], course: Course, report: Report
+    ) -> None:
+        """Turn answers into batches and write them, a portion in one transaction."""
         now = self.clock()
         bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
         batches: list[Batch] = []
@@ -221,9 +249,9 @@ class Polling:
             if isinstance(read, Failed):
                 batches.append(self._failed(feed, state, read, now, report))
             else:
-                report.fetched += 1
                 trace.parsed(feed, read)
-                new.append((feed, state, fetched, list(read.articles)))
+                known = replace(state, page_note=with_letters(state.page_note, read.lost))
+                new.append((feed, known, fetched, list(read.articles)))
         for feed, state, result in answers:
             if isinstance(result, Failed):
                 batches.append(self._failed(feed, state, result, now, report))
@@ -231,8 +259,12 @@ class Polling:
                 report.unchanged += 1
                 batches.append(Batch(state=self._next(feed, state, result, now, 0)))
         for portion in _portions(new):
+            if course.late():
+                break
             batches += self._matched(portion, now)
+            report.fetched += len(portion)
             self._save(batches, report, now)
+            course.step()
             batches = []
         self._save(batches, report, now)
 
@@ -327,27 +359,36 @@ class Polling:
         return Batch(state=self._next(feed, state, failed, now, 0))
 
 
-async def _grouped(answers: AsyncIterator[tuple[Feed, FetchResult]]) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
+async def _grouped(
+    answers: AsyncIterator[tuple[Feed, FetchResult]], course: Course
+) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
     """Answers in groups: of GROUP while they come fast, of what is there when nothing comes for a moment.
 
-    One feed that hangs to its deadline never keeps the articles of the others waiting.
+    One feed that hangs to its deadline never keeps the articles of the others waiting. A poll that is to end takes what
+    is there, and ends the fetching.
     """
     group: list[tuple[Feed, FetchResult]] = []
+    quiet = 0.0
     coming = asyncio.ensure_future(anext(answers, None))
     try:
-        while True:
-            done, _ = await asyncio.wait({coming}, timeout=PAUSE if group else None)
+        while not course.ends():
+            done, _ = await asyncio.wait({coming}, timeout=min(LOOK, PAUSE))
+            quiet = 0.0 if done else quiet + LOOK
             answer = coming.result() if done else None
             if answer is not None:
+                course.step()
                 group.append(answer)
                 coming = asyncio.ensure_future(anext(answers, None))
-            if group and (answer is None or len(group) >= GROUP):
+            if group and (len(group) >= GROUP or quiet >= PAUSE):
                 yield group
-                group = []
+                group, quiet = [], 0.0
             if done and answer is None:
-                return
+                break
+        if group:
+            yield group
     finally:
         coming.cancel()
+        await asyncio.wait({coming})
 
 
 def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
@@ -359,16 +400,25 @@ def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
 
 
 async def _poison_last(
-    groups: AsyncIterator[list[tuple[Feed, FetchResult]]], poison: Collection[str]
+    groups: AsyncIterator[list[tuple[Feed, FetchResult]]], poison: Collection[str], course: Course
 ) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
-    """The same, with the bodies of feeds that were poison at the end: each may hold its group up for 30 seconds."""
+    """The same, with the bodies of feeds that were poison at the end: each may hold its group up for 30 seconds.
+
+    A poll that is to end has no time for them.
+    """
     last: list[tuple[Feed, FetchResult]] = []
     async for group in groups:
         last += [(f, r) for f, r in group if f.id in poison and isinstance(r, Fetched)]
         if well := [(f, r) for f, r in group if f.id not in poison or not isinstance(r, Fetched)]:
             yield well
-    if last:
+    if last and not course.ends():
         yield last
+
+
+def _reached(answers: Sequence[Answer], read: int) -> list[Answer]:
+    """The answers without the bodies behind the first `read`, for which there was no time."""
+    bodies = itertools.count()
+    return [a for a in answers if not isinstance(a[2], Fetched) or next(bodies) < read]
 
 
 def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:

@@ -20,6 +20,8 @@ class Read:
     articles: tuple[Article, ...]
     gate: str
     """Which parser read it."""
+    lost: float = 0.0
+    """Share of its letters that came as U+FFFD."""
 
 
 def read_feed(
@@ -34,4 +36,4 @@ def read_feed(
     signatures = cluster.signatures([(a.title, a.text) for a in found])
     signed = tuple(replace(a, signature=own) for a, own in zip(found, signatures, strict=True))
     faults.point("read.extracted")
-    return Read(articles=signed, gate=parsed.gate)
+    return Read(articles=signed, gate=parsed.gate, lost=parse.lost(parsed.items))
