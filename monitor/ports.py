@@ -140,14 +140,17 @@ class Store(Protocol):
         """Oldest first from cursor `after` on (to `upto`, included): all articles. `hits` is left empty."""
         ...
 
-    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
-        """(article id, title, text, language) of the articles that `scan` gives, five times as fast."""
+    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[int, str, str, str, str]]:
+        """(n, article id, title, text, language) of the articles that `scan` gives, five times as fast."""
         ...
 
     def standing(
-        self, watchlists: Collection[str], since: datetime | None
+        self, watchlists: Collection[str], since: datetime | None, after: int = 0
     ) -> dict[tuple[str, str | None, str | None], int]:
-        """(watchlist, rule, entity) -> articles not older than that whose present wording has a hit of it."""
+        """(watchlist, rule, entity) -> articles beyond cursor `after`, not older than `since`, of which it is a hit.
+
+        The present wordings count.
+        """
         ...
 
     def news_seen(self, since: datetime) -> frozenset[str]:
@@ -188,8 +191,8 @@ class Store(Protocol):
         """
         ...
 
-    def stale(self, rev: str, since: datetime | None) -> int:
-        """How many articles were matched with another revision of the watchlists than `rev`."""
+    def stale(self, rev: str, since: datetime | None, after: int = 0) -> int:
+        """How many articles beyond cursor `after` were matched with another revision of the watchlists than `rev`."""
         ...
 
     def outdated(self, rev: str, since: datetime, limit: int) -> list[tuple[int, Stored]]:

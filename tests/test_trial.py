@@ -7,6 +7,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from monitor.match import compile_watchlists
 from monitor.match.difference import Key, difference
 from monitor.model import Article, Feed
 from monitor.service.account import key_of
-from monitor.service.trial import Edited, Outcome, Row, Trial, edited
+from monitor.service.trial import Edited, Outcome, Row, Trial, compared, edited
 
 LIST = """\
 entities:
@@ -105,7 +106,6 @@ def test_feeds_of_another_country_touch_the_rules_that_ask_for_it() -> None:
     before, after = (compile_watchlists([watchlist(LIST)], [Feed(id="a", country=c)]).matcher for c in ("iq", "tr"))
     differs = difference(before, after)
     assert differs.edited == {("w", "three", None)}
-    assert differs.sourced
     assert differs.touched([article(1, "Rain."), article(2, "PKK")]) == [True, False]
 
 
@@ -172,17 +172,9 @@ rules:
 """
 
 
-@pytest.mark.parametrize("guessed", [True, False])
 @pytest.mark.parametrize("name", ["Iraq", "Iraq War", "Museum", "of the Army", "Guard", "Hosein", "Army of Iraq War"])
-def test_names_that_hide_each_other_are_told_as_by_two_full_matchers(
-    name: str, desk: Workspace, monkeypatch: pytest.MonkeyPatch, *, guessed: bool
-) -> None:
-    """Whoever stands in, around or across a new name: what it hides and what hides it is told article by article.
-
-    Also where no other entity was guessed to be near it, so that all are strangers.
-    """
-    if not guessed:
-        monkeypatch.setattr("monitor.service.trial.neighbours", lambda _, entities: entities)
+def test_names_that_hide_each_other_are_told_as_by_two_full_matchers(name: str, desk: Workspace) -> None:
+    """Whoever stands in, around or across a new name: what it hides and what hides it is told article by article."""
     words = ["Iraq", "War", "Museum", "Guard", "House", "of", "the", "Army", "Balad", "Base", "met", "Hosein", "Salami"]
     chance = random.Random(name)
     texts = [" ".join(chance.choices(words, k=9)) for _ in range(400)]
@@ -203,24 +195,63 @@ def test_names_that_hide_each_other_are_told_as_by_two_full_matchers(
         assert all(sample.marks for sample in (*row.more, *row.less))
 
 
+MANY = LIST.replace("en: [Ain al-Asad],", "en: [Ain al-Asad, Harir, PKK, rain],").replace("NEAR/5", "NEAR/1")
+"""An edit that concerns most of the articles, names and rules."""
+
+
+@pytest.mark.parametrize("most", [1, 7, 20])
+@pytest.mark.parametrize(
+    "lines",
+    [MANY, LIST.replace("NEAR/5", "NEAR/1"), LIST.replace("struck]", "struck, the]")],
+    ids=["names", "rule", "word"],
+)
 def test_of_very_many_articles_the_newest_are_counted(
-    app: App, desk: Workspace, monkeypatch: pytest.MonkeyPatch
+    lines: str, most: int, app: App, desk: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is told then is exact from the date on that is told with it; the next mail is that of the whole archive."""
     monkeypatch.setattr("monitor.service.trial.SIZE", 10)
-    lines = LIST.replace("en: [Ain al-Asad],", "en: [Ain al-Asad, Harir, PKK, rain],").replace("NEAR/5", "NEAR/1")
+    monkeypatch.setattr("monitor.service.trial.STEP", 3)
     path = desk.write("edited.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{lines}")
-    whole, newest = tried(app, path), tried(app, path, most=20)
+    whole, newest = tried(app, path), tried(app, path, most=most)
     assert (whole.counted, whole.counted_since) == (whole.touched, None)
     assert newest.counted_since is not None
-    assert 0 < newest.counted <= 20 < newest.touched == whole.touched
+    assert newest.counted == most < newest.touched == whole.touched
+    assert newest.mail == whole.mail
     late = [s.article for _, s in app.store.scan(newest.counted_since, 0, 1000)]
     counted = counts(edited(path, app.editorial.current(), app.store), late)
     for key, row in rows(newest).items():
         assert (row.gained, row.lost, row.same) == tuple(counted[key, sign] for sign in "+-="), key
-    assert newest.mail == whole.mail
-    one = tried(app, path, most=1)
-    assert 0 < one.counted <= 10, "the newest piece is always read"
+
+
+def test_an_archive_without_dates_is_bounded_too(desk: Workspace) -> None:
+    """Where all articles are of one second those that came last are counted, and what is told is exact for them."""
+    undated = [replace(article(n, TEXTS[n % len(TEXTS)], standing="archive"), seen=NOW) for n in range(130)]
+    for lines, some in ((LIST.replace("PKK", "HPG"), undated[:60]), (LIST, undated[60:])):
+        desk.write("watchlists/bases.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{lines}")
+        fill(desk, some)
+    path = desk.write("edited.yaml", f"watchlist: w\ntitle: W\nlevel: normal\n{MANY}")
+    with App(desk.open().config, read_only=True) as app:
+        app.clock = desk.clock
+        edit, outcome = edited(path, app.editorial.current(), app.store), tried(app, path, most=20)
+        assert (outcome.counted, outcome.counted_since) == (20, NOW)
+        assert outcome.articles == 130 > outcome.touched > 20
+        every = [s.article for _, s in app.store.scan(None, 0, 1000)]
+        first = [n for n, touched in enumerate(compared(edit).touched(every)) if touched][-20]
+        counted = counts(edit, every[first:])
+        assert (outcome.stale, tried(app, path).stale) == (0, 60)
+    for key, row in rows(outcome).items():
+        assert (row.gained, row.lost, row.same) == tuple(counted[key, sign] for sign in "+-="), key
+
+
+def test_children_find_the_names_compiled(app: App, desk: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent hands over the names of both sides as it compiled them, also of an edit whose examples fail."""
+    source = f"watchlist: w\ntitle: W\n{MANY}examples:\n  - {{say: Harir fell., hits: [one]}}\n"
+    edit = edited(desk.write("edited.yaml", source), app.editorial.current(), app.store)
+    assert edit.failing
+    assert edit.old.matcher is not edit.new.matcher
+    monkeypatch.setattr("monitor.match.compile._compiled", None)
+    trial = Trial(store=app.store, reading=app.reading, children=inline, post=app.post, clock=app.clock)
+    assert trial.run(edit, None).counted
 
 
 def test_nothing_is_written(app: App, desk: Workspace) -> None:
@@ -306,10 +337,10 @@ def test_try_shows_the_account(
     assert last["mail"][0]["desk"] == "iraq"
     assert last["gained"] == sum(row["gained"] for row in told)
     assert (last["counted"], last["counted_since"]) == (last["touched"], None)
-    monkeypatch.setattr("monitor.service.trial.SIZE", 20)
     monkeypatch.setattr("monitor.service.trial.MOST", 5)
     assert called(desk, "try", path, "--days", "0") == 3
-    assert re.search(r"Counted in the newest \d+ of these \d+, those since 20\d\d-\d\d-\d\d: ", capfd.readouterr().out)
+    said = r"Counted in the newest 5 of the \d+ articles that it may concern \(those since \d{4}-\d\d-\d\d\): `--all` "
+    assert re.search(said, capfd.readouterr().out)
     assert called(desk, "try", path, "--days", "0", "--all") == 3
     assert "Counted in" not in capfd.readouterr().out
     assert called(desk, "try", str(desk.root / "watchlists"), "--json") == 0

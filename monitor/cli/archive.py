@@ -49,14 +49,14 @@ def rematch_command(config: Path, since: str, *, as_json: bool) -> None:
 @click.command("try")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--days", type=click.IntRange(0, 36_500), default=30, show_default=True, help="How far back; 0 is all.")
-@click.option("--all", "whole", is_flag=True, help="Count in all articles, however many the edit may concern.")
+@click.option("--all", "whole", is_flag=True, help="Count all articles that it may concern, not the newest 10,000.")
 @json_option
 @click.pass_obj
 def try_command(config: Path, path: Path, days: int, *, whole: bool, as_json: bool) -> None:
     """Say what an edited watchlist (a file, or a folder of them) would gain and lose. Nothing is written.
 
-    When it may concern very many articles, it is counted in the newest of them. Exit code 3 when one of its examples
-    does not hold: it would not come into force.
+    When it may concern more than 10,000 articles, it is counted in the newest of them. Exit code 3 when one of its
+    examples does not hold: it would not come into force.
     """
     from monitor.service.trial import MOST, edited
 
@@ -142,11 +142,11 @@ def _show(found: Outcome, seconds: float) -> None:
     )
     if found.counted_since is not None:
         click.echo(
-            f"Counted in the newest {found.counted} of these {found.touched}, those since "
-            f"{found.counted_since:%Y-%m-%d}: add --all to count in every one."
+            f"Counted in the newest {found.counted:,} of the {found.touched:,} articles that it may concern (those "
+            f"since {found.counted_since:%Y-%m-%d}): `--all` counts all."
         )
     if found.stale:
-        say(f"{found.stale} of them were matched with earlier watchlists: figures under `same` may be off.")
+        say(f"{found.stale} stored articles were matched with earlier watchlists: figures under `same` may be off.")
 
 
 def _show_samples(head: str, sign: str, samples: Sequence[Sample]) -> None:

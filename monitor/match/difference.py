@@ -1,8 +1,7 @@
 """What an edit of the watchlists can change: the names and rules it touches, and the articles that need a second look.
 
 An article in which none of the differing spellings occurs, and nothing that a differing rule needs, is read by both
-matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all. How
-these are matched, by as little as the edit concerns, is told in `monitor.match.narrow`.
+matchers alike. So one pass with an automaton of those spellings alone decides which articles are matched at all.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property, lru_cache
-from itertools import product
-from math import prod
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
-from monitor.match.matcher import BATCH, Matcher
+from monitor.match.compile import compile_query
+from monitor.match.matcher import BATCH, Matcher, Watch
 from monitor.match.mentions import Watched
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounding, Sounds
@@ -25,10 +23,8 @@ from monitor.model import Article, Feed, Level
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.gates import leaves_of
+from monitor.query.parse import parse
 from monitor.watchlists import Mark, WatchlistFile
-
-_MOST_WAYS = 64
-"""Alternatives of one query that are looked at each for itself."""
 
 Key = tuple[str, str | None, str | None]
 """(watchlist, rule or None, entity or None)."""
@@ -72,33 +68,21 @@ class Difference:
     """Rules that may fire elsewhere than before."""
     whole: frozenset[Key]
     """Those among them of which every article that they hit is touched: their own text differs."""
-    entities: frozenset[str]
-    """Entities that may be mentioned elsewhere than before."""
-    sourced: bool
-    """Whether one of the rules asks where an article comes from."""
+    named: bool
+    """Whether entities may be mentioned elsewhere than before, too."""
     sought: Sought
-    firing: Sought | None
-    """Something that each of the rules needs, the rarest as it seems; None when one of them needs nothing."""
 
     def touched(self, articles: Sequence[Article]) -> list[bool]:
         """Whether the two matchers may differ on an article; only title, text and language of it are read."""
-        return _met(self.sought, articles)
-
-    def may_fire(self, articles: Sequence[Article]) -> list[bool]:
-        """Whether one of the rules may fire in an article, before the edit or after it."""
-        return [bool(self.rules)] * len(articles) if self.firing is None else _met(self.firing, articles)
-
-
-def _met(sought: Sought, articles: Sequence[Article]) -> list[bool]:
-    scanner = _scanner(sought)
-    if scanner is None:
-        return [False] * len(articles)
-    found: list[bool] = []
-    for first in range(0, len(articles), BATCH):
-        for _, places in scanner.scan(articles[first : first + BATCH]):
-            met = places.keys()
-            found.append(bool(met) and any(all(c & met for c in clauses) for clauses in sought.needs))
-    return found
+        scanner = _scanner(self.sought)
+        if scanner is None:
+            return [False] * len(articles)
+        found: list[bool] = []
+        for first in range(0, len(articles), BATCH):
+            for _, places in scanner.scan(articles[first : first + BATCH]):
+                met = places.keys()
+                found.append(bool(met) and any(all(c & met for c in clauses) for clauses in self.sought.needs))
+        return found
 
 
 def difference(old: Matcher, new: Matcher, *, names: bool = True) -> Difference:
@@ -126,25 +110,9 @@ def difference(old: Matcher, new: Matcher, *, names: bool = True) -> Difference:
         levels={k: (before.levels[k], after.levels[k]) for k in levels if k in before.levels and k in after.levels},
         rules=frozenset(rules),
         whole=frozenset(texts),
-        entities=frozenset(named),
-        sourced=any(side.asks_for_sources(rules) for side in sides),
+        named=bool(named),
         sought=sought.done(),
-        firing=_firing(sides, rules, leaves, named),
     )
-
-
-def _firing(
-    sides: Sequence[_Side], rules: Collection[Key], leaves: Collection[Leaf], named: Collection[str]
-) -> Sought | None:
-    """Of each rule on each side one set of leaves of which one has to occur; what differs is in the article already."""
-    sought = _Seeking()
-    for side in sides:
-        for clauses in [way for rule in rules for way in side.ways(rule)]:
-            if not clauses:
-                return None
-            other = [c for c in clauses if not any(n in leaves or (n.kind == "entity" and n.name in named) for n in c)]
-            sought.add(side, [min(other or clauses, key=side.spelled)])
-    return sought.done()
 
 
 class _Seeking:
@@ -201,6 +169,21 @@ def rules_alone(old: Sequence[WatchlistFile], new: Sequence[WatchlistFile]) -> f
     return frozenset(changed)
 
 
+def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collection[Key]) -> Matcher:
+    """A matcher of these rules alone, which looks for nothing but what they name.
+
+    Mentions that it tells are those of entities that a rule names, and others may hide them: not to be counted.
+    """
+    chosen = [(file, rule) for file in files for rule in file.rules if (file.id, rule.id, None) in rules]
+    if not chosen:
+        return compile_query(ast.Or(parts=(), start=0, end=0), "", files, feeds)[0]
+    nodes = tuple(parse(rule.query, search=False) for _, rule in chosen)
+    made, bound = compile_query(ast.Or(parts=nodes, start=0, end=0), "", files, feeds)
+    assert isinstance(bound, ev.Some)
+    watches = [Watch(file, rule, query) for (file, rule), query in zip(chosen, bound.parts, strict=True)]
+    return Matcher(made.vocabulary, made.watched, made.owners, watches, files, feeds)
+
+
 def _plain(value: Any) -> Any:
     """The same without the places at which it was written."""
     if isinstance(value, Mark):
@@ -229,12 +212,8 @@ class _Side:
         self.rules: dict[Key, object] = {}
         self.levels: dict[Key, Level] = {(f.id, None, e.id): e.level or f.level for f, e in matcher.owners.values()}
         self._queries: dict[Key, ev.Bound] = {}
-        self._sourced: set[Key] = set()
         for watch in matcher.rules:
             rule, key = watch.rule, (watch.file.id, watch.rule.id, None)
-            sources = rule.sources_only or rule.sources_never or _by_source(watch.query)
-            if sources:
-                self._sourced.add(key)
             limits = frozenset(rule.languages), frozenset(rule.sources_only), frozenset(rule.sources_never)
             self.rules[key] = _shape(watch.query, names, matcher.feeds), limits
             self.levels[key] = rule.level
@@ -256,16 +235,6 @@ class _Side:
             found[name].append((pattern, facts))
         return found
 
-    def spelled(self, leaves: Collection[Leaf]) -> int:
-        """In how many ways these may be written."""
-        return sum(len(self.written[leaf]) for leaf in leaves)
-
-    def ways(self, rule: Key) -> list[list[frozenset[Leaf]]]:
-        """In how many ways a rule may fire, each with what it needs; none when the rule is not here."""
-        query = self._queries.get(rule)
-        ways = _ways(query) if query else []
-        return [[frozenset(self._names[n] for n in clause) for clause in way] for way in ways]
-
     def clauses(self, rule: Key) -> list[frozenset[Leaf]]:
         """Sets of leaves of each of which one must occur for a rule to fire; none when the rule is not here."""
         query = self._queries.get(rule)
@@ -277,10 +246,6 @@ class _Side:
             asked = [self._names[n] for n in leaves_of(query)]
             if any(leaf in leaves or (leaf.kind == "entity" and leaf.name in named) for leaf in asked):
                 yield key
-
-    def asks_for_sources(self, rules: Collection[Key]) -> bool:
-        """Whether one of these rules looks at an article's feed."""
-        return not self._sourced.isdisjoint(rules)
 
 
 def _with_dependants(named: set[str], leaves: Collection[Leaf], sides: Sequence[_Side]) -> set[str]:
@@ -317,41 +282,6 @@ def _clauses(node: ev.Bound) -> list[frozenset[int]]:
             return _clauses(part)
         case ev.Never() | ev.Limited():
             return []
-
-
-def _ways(node: ev.Bound) -> list[list[frozenset[int]]]:
-    """The alternatives of a query, each as `_clauses`: one of them is met, or the query is false."""
-    match node:
-        case ev.Some(parts=parts):
-            simple = [part for part in parts if isinstance(part, ev.Leaves)]
-            together = [[frozenset(n for part in simple for n in part.leaves)]] if simple else []
-            return together + [way for part in parts if not isinstance(part, ev.Leaves) for way in _ways(part)]
-        case ev.All(parts=parts):
-            ways = list(map(_ways, parts))
-        case ev.Pair(left=left, right=right, negated=False):
-            ways = [_ways(left), _ways(right)]
-        case ev.Pair(left=part) | ev.Count(part=part) | ev.Inside(part=part):
-            return _ways(part)
-        case _:
-            return [_clauses(node)]
-    if prod(map(len, ways)) > _MOST_WAYS:
-        return [_clauses(node)]
-    return [[clause for part in way for clause in part] for way in product(*ways)]
-
-
-def _by_source(node: ev.Bound) -> bool:
-    """Whether a query has a limit that looks at the feed."""
-    match node:
-        case ev.All(parts=parts) | ev.Some(parts=parts):
-            return any(map(_by_source, parts))
-        case ev.Pair(left=left, right=right):
-            return _by_source(left) or _by_source(right)
-        case ev.Never(part=part) | ev.Count(part=part) | ev.Inside(part=part):
-            return _by_source(part)
-        case ev.Limited(limit=limit):
-            return limit.name != "lang"
-        case ev.Leaves():
-            return False
 
 
 def _unlike(one: Mapping[_T, object], other: Mapping[_T, object]) -> set[_T]:

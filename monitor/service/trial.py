@@ -2,7 +2,8 @@
 
 difference | look: which articles it may concern | tell: what it changes in these, or in the newest of very many
 
-What children do of it stands in `monitor.service.account`. All numbers are exact for the time that they are told of.
+What children do of it stands in `monitor.service.account`. All numbers are exact from the oldest article on that is
+counted.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import is_
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from monitor.digest import Fresh
 from monitor.errors import ConfigError, Problem, UsageError
-from monitor.match import Matcher, compile_watchlists
-from monitor.match.difference import Difference, Key, difference, rules_alone
-from monitor.match.narrow import Strangers, neighbours, only, parts
+from monitor.match import Compiled, compile_watchlists
+from monitor.match.difference import Difference, Key, difference, only, rules_alone
 from monitor.model import LEVELS, Desk, Digest, DigestKey, Level
 from monitor.ports import Clock, Store
-from monitor.service.account import Account, Part, Recent, Sample, Task, Told, key_of, look, newest, tell, wholly
+from monitor.service.account import Recent, Sample, Side, Task, Told, key_of, look, newest, tell
 from monitor.service.edit import DESKS, FEEDS, InForce, Sources
 from monitor.service.mail import FIRST_DAY, Post
 from monitor.service.pieces import Children, Reading, through
@@ -32,8 +33,11 @@ from monitor.watchlists import WatchlistFile, cross_check, load, read_watchlist
 SIZE = 4_000
 """Articles of a piece: most are only looked at."""
 
-MOST = 40_000
-"""Articles that an edit concerns and that are read: of more than these the newest."""
+STEP = 500
+"""Articles that a child reads at once."""
+
+MOST = 10_000
+"""Articles that an edit may concern and that are counted: of more than these the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +85,12 @@ class Outcome:
     touched: int
     """Articles that the edit may concern."""
     counted: int
-    """Those of them that were read."""
+    """Those of them that were counted."""
     counted_since: datetime | None
-    """When these are not all: the date from which on all were read, and for which rows and `stale` stand."""
+    """When these are not all: the date of the oldest; rows and `stale` are told of this article and all behind it.
+
+    Articles stand in the order of their dates, in whole seconds; of one second in the order in which they came.
+    """
     stale: int
     """Stored articles that were matched with other watchlists than those in force: `same` may be off by so many."""
 
@@ -179,69 +186,58 @@ class Trial:
         progress: Callable[[int, int], None] | None = None,
         most: int | None = MOST,
     ) -> Outcome:
-        """Try it on every stored article not older than `since`; of more than `most` concerned ones on the newest.
+        """Try it on every stored article not older than `since`; of more than `most` (1 or more) on the newest.
 
-        Raises TemporaryError when a child was lost twice.
+        `most` counts the articles that it may concern. Raises TemporaryError when a child was lost twice.
         """
         now = self.clock()
-        old, new, differs = compared(edit)
+        differs = compared(edit)
         earliest = min((self.post.since(desk, now) for desk in edit.new.desks), default=now)
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            due = beside.submit(self._due, edit, now)  # while the children match
-            pieces = self._looked(differs, since, progress)
-            begin = self._begin(pieces, since, most)
-            late = self.store.news_seen(earliest)
-            task = _task(edit, old, new, differs).packed()
-            found = self._told(task, pieces, begin, late, progress)
-            rest = self._told(task, [p.only(late) for p in pieces], since, late) if begin != since else []
-            found += self._untangled(old, new, found, late)
-            rest += self._untangled(old, new, rest, late)
+        with ThreadPoolExecutor(max_workers=1) as beside, TemporaryDirectory() as folder:
+            packed = beside.submit(_packed, edit, differs, Path(folder))
+            due = beside.submit(self._due, edit, now)  # both while the children look
+            articles, touched = self._looked(differs, since, progress)
+            first = len(touched) - most if most is not None and most < len(touched) else 0
+            after = touched[first][0] - 1 if first else 0
+            late, task = self.store.news_seen(earliest), packed.result()
+            mailed = [id_ for _, id_ in touched[:first] if id_ in late]
+            rest = self._told(task, mailed, late)
+            found = self._told(task, [id_ for _, id_ in touched[first:]], late, progress)
         return Outcome(
-            rows=self._rows(edit, differs, found, begin),
+            rows=self._rows(edit, differs, found, since, after),
             mail=tuple(self._mail(one, edit, differs, [*rest, *found]) for one in due.result()),
             failing=edit.failing,
-            articles=sum(p.articles for p in pieces),
-            touched=sum(len(p.ids) for p in pieces),
+            articles=articles,
+            touched=len(touched),
             counted=sum(t.articles for t in found),
-            counted_since=begin if begin != since else None,
-            stale=self.store.stale(edit.old.rev, begin),
+            counted_since=self.store.scan(None, after, 1)[0][1].article.when if first else None,
+            stale=self.store.stale(edit.old.rev, since, after),
         )
 
     def _looked(
         self, differs: Difference, since: datetime | None, progress: Callable[[int, int], None] | None
-    ) -> list[_Piece]:
-        """The archive in pieces, oldest first, with the articles that the edit may concern."""
+    ) -> tuple[int, list[tuple[int, str]]]:
+        """How many articles there are, and (n, id) of those that the edit may concern, oldest first."""
         ends = self.store.pieces(since, 0, SIZE) or [0]
         jobs = [(differs, self.reading, since, a, b) for a, b in zip([0, *ends], ends, strict=False)]
-        found = []
-        for number, one in enumerate(through(self.children, look, jobs, "monitor try"), start=1):
-            *_, after, upto = jobs[number - 1]
-            found.append(_Piece(after, upto, one.articles, frozenset(one.touched)))
+        articles, touched = 0, list[tuple[int, str]]()
+        for number, looked in enumerate(through(self.children, look, jobs, "monitor try"), start=1):
+            articles += looked.articles
+            touched.extend(looked.touched)
             if progress:
                 progress(number, 2 * len(jobs))
-        return found
-
-    def _begin(self, pieces: Sequence[_Piece], since: datetime | None, most: int | None) -> datetime | None:
-        """From when on articles are read: `since`, or later when there are more than `most` that the edit concerns."""
-        room = most
-        for number, piece in reversed(list(enumerate(pieces))):
-            if room is None or len(piece.ids) <= room:
-                room = None if room is None else room - len(piece.ids)
-                continue
-            first = min(number + 1, len(pieces) - 1)
-            return self.store.scan(since, pieces[first].after, 1)[0][1].article.when if first else since
-        return since
+        return articles, touched
 
     def _told(
         self,
         task: bytes,
-        pieces: Sequence[_Piece],
-        since: datetime | None,
+        ids: Sequence[str],
         late: frozenset[str],
         progress: Callable[[int, int], None] | None = None,
     ) -> list[Told]:
-        """What the edit changes in the concerned articles of these pieces that are not older than `since`."""
-        jobs = [(task, self.reading, since, p.after, p.upto, p.ids, late & p.ids) for p in pieces if p.ids]
+        """What the edit changes in these articles, oldest first."""
+        steps = [ids[first : first + STEP] for first in range(0, len(ids), STEP)]
+        jobs = [(task, self.reading, step, late.intersection(step)) for step in steps]
         found = []
         for number, told in enumerate(through(self.children, tell, jobs, "monitor try"), start=1):
             found.append(told)
@@ -249,24 +245,14 @@ class Trial:
                 progress(len(jobs) + number, 2 * len(jobs))
         return found
 
-    def _untangled(self, old: Matcher, new: Matcher, found: Sequence[Told], late: frozenset[str]) -> list[Told]:
-        """What the edit changes in the mentions that only the matchers of all watchlists tell; there are few."""
-        tangled = sorted(frozenset[str]().union(*(told.tangled for told in found)))
-        account = Account(self.store)
-        for first in range(0, len(tangled), SIZE):
-            stored = self.store.articles(tangled[first : first + SIZE])
-            account.take_tangled([s.article for s in sorted(stored, key=lambda s: s.article.when)], old, new)
-        account.show(late, wholly(old, new))
-        return [account.told()] if tangled else []
-
     def _rows(
-        self, edit: Edited, differs: Difference, found: Sequence[Told], since: datetime | None
+        self, edit: Edited, differs: Difference, found: Sequence[Told], since: datetime | None, after: int
     ) -> tuple[Row, ...]:
         """What the edit concerns, and whatever gains or loses by it; in the order of the files."""
         gained, lost = _summed(t.gained for t in found), _summed(t.lost for t in found)
         same = _summed(t.same for t in found)
         keys = differs.edited | gained.keys() | lost.keys()
-        standing = self.store.standing({watchlist for watchlist, _, _ in keys}, since)
+        standing = self.store.standing({watchlist for watchlist, _, _ in keys}, since, after)
         names, samples = edit.old.names | edit.new.names, newest(found)
         order = {watchlist: n for n, watchlist in enumerate([*edit.new.titles, *edit.old.titles])}
 
@@ -303,10 +289,7 @@ class Trial:
         """The mail as it would be now, and as it would be had the edited watchlists been in force since the last."""
         before = replace(self.post, editorial=_Fixed(edit.old))
         after = replace(self.post, editorial=_Fixed(edit.new))
-        changes: dict[str, Recent] = {}
-        for one in (r for told in found for r in told.recent):
-            other = changes.get(one.stored.article.id)
-            changes[one.stored.article.id] = one.beside(other) if other else one
+        changes = {r.stored.article.id: r for told in found for r in told.recent}
         levels = {k: new for k, (_, new) in differs.levels.items()}
         fresh = _refreshed(due.desk, due.every, changes, levels, due.since)
         digests = due.digest, after.digest(due.desk, due.digest.key, fresh)
@@ -351,40 +334,22 @@ def _summed(counts: Iterable[Mapping[Key, int]]) -> Counter[Key]:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A stretch of the archive and the articles in it that an edit may concern."""
-
-    after: int
-    upto: int
-    articles: int
-    ids: frozenset[str]
-
-    def only(self, ids: frozenset[str]) -> _Piece:
-        """Of these articles those among `ids`."""
-        return replace(self, ids=self.ids & ids)
+def _packed(edit: Edited, differs: Difference, folder: Path) -> bytes:
+    """What children need to know of an edit; where names differ, a folder holds what was compiled of them."""
+    rules = None if differs.named else differs.rules
+    places = edit.old.kept or folder / "before", folder / "after"
+    sides = []
+    for force, kept in zip((edit.old, edit.new), places, strict=True):
+        if differs.named and kept != force.kept:
+            Compiled(force.matcher, ()).keep(kept)
+        sides.append(Side(files=tuple(force.files), feeds=tuple(force.feeds), rules=rules, kept=kept))
+    return Task(*sides).packed()
 
 
-def _task(edit: Edited, old: Matcher, new: Matcher, differs: Difference) -> Task:
-    """What children need to know of an edit."""
-    feeds = tuple(edit.old.feeds), tuple(edit.new.feeds)
-    known = neighbours((old, new), differs.entities) if differs.entities else frozenset[str]()
-    names = Part(parts(old, (), known), feeds[0]), Part(parts(new, (), known), feeds[1])
-    inside = differs.entities | {entity.id for file in names[1].files for entity in file.entities}
-    return Task(
-        differs=differs,
-        rules=(Part(parts(old, differs.rules, ()), feeds[0]), Part(parts(new, differs.rules, ()), feeds[1])),
-        names=names,
-        few=Part(parts(old, (), differs.entities), feeds[0]),
-        strangers=Strangers.of((old, new) if differs.entities else (), inside),
-    )
-
-
-def compared(edit: Edited) -> tuple[Matcher, Matcher, Difference]:
-    """Both sides and what differs; where it is rules alone, only these are compiled: all watchlists take seconds."""
+def compared(edit: Edited) -> Difference:
+    """What differs; where it is rules alone, only these are compiled on both sides: all watchlists take seconds."""
     old, new = edit.old, edit.new
     rules = rules_alone(old.files, new.files) if tuple(old.feeds) == tuple(new.feeds) else None
     if rules is None:
-        return old.matcher, new.matcher, difference(old.matcher, new.matcher)
-    sides = only(old.files, old.feeds, rules), only(new.files, new.feeds, rules)
-    return *sides, difference(*sides, names=False)
+        return difference(old.matcher, new.matcher)
+    return difference(only(old.files, old.feeds, rules), only(new.files, new.feeds, rules), names=False)

@@ -187,9 +187,9 @@ def _followed(row: Row, hit: Hit, now: datetime, *, lookback: bool) -> _Change |
     return None if change == _Change(n, k, level, rev, evidence, mark, withdrawn) else change
 
 
-def stale(db: sqlite3.Connection, rev: str, since: datetime | None) -> int:
+def stale(db: sqlite3.Connection, rev: str, since: datetime | None, after: int = 0) -> int:
     """How many articles were matched with another revision, by ranges of the index on `matched_rev`."""
-    first = first_number(since) if since is not None else 0
+    first = _first(since, after)
     return sum(
         int(db.execute("SELECT count(*) FROM articles WHERE matched_rev = ? AND n >= ?", (other, first)).fetchone()[0])
         for other in _others(db, rev)
@@ -218,23 +218,30 @@ def _others(db: sqlite3.Connection, rev: str) -> Iterator[str]:
         yield str(other)
 
 
-def texts(db: sqlite3.Connection, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
-    """(id, title, text, language), oldest first."""
-    start = max(after + 1, first_number(since) if since is not None else 0)
+def _first(since: datetime | None, after: int) -> int:
+    """The smallest number that an article beyond `after` may have that is not older than that."""
+    return max(after + 1, first_number(since) if since is not None else 0)
+
+
+def texts(
+    db: sqlite3.Connection, since: datetime | None, after: int, upto: int
+) -> list[tuple[int, str, str, str, str]]:
+    """(n, id, title, text, language), oldest first."""
     return db.execute(
-        "SELECT id, title, text, lang FROM articles WHERE n BETWEEN ? AND ? ORDER BY n", (start, upto)
+        "SELECT n, id, title, text, lang FROM articles WHERE n BETWEEN ? AND ? ORDER BY n",
+        (_first(since, after), upto),
     ).fetchall()
 
 
 def standing(
-    db: sqlite3.Connection, watchlists: Collection[str], since: datetime | None
+    db: sqlite3.Connection, watchlists: Collection[str], since: datetime | None, after: int = 0
 ) -> dict[tuple[str, str | None, str | None], int]:
     """Hits per rule and entity of these watchlists."""
     rows = db.execute(
         "SELECT h.watchlist, h.rule, h.entity, count(*) FROM hits h JOIN articles a ON a.n = h.n"
         " AND a.revision = h.revision WHERE h.watchlist IN (SELECT value FROM json_each(?)) AND h.n >= ?"
         " AND h.withdrawn IS NULL GROUP BY 1, 2, 3",
-        (compact(list(watchlists)), first_number(since) if since is not None else 0),
+        (compact(list(watchlists)), _first(since, after)),
     )
     return {(watchlist, rule, entity): count for watchlist, rule, entity, count in rows}
 
@@ -249,10 +256,9 @@ def news_seen(db: sqlite3.Connection, since: datetime) -> frozenset[str]:
 
 def pieces(db: sqlite3.Connection, since: datetime | None, after: int, size: int) -> list[int]:
     """Last numbers of pieces of `size` articles; reads an index that holds all numbers, not the rows with the texts."""
-    first = max(after + 1, first_number(since) if since is not None else 0)
     rows = db.execute(
         "SELECT n FROM (SELECT n, row_number() OVER (ORDER BY n) AS place, count(*) OVER () AS total"
         " FROM articles INDEXED BY articles_seen WHERE n >= ?) WHERE place % ? = 0 OR place = total ORDER BY n",
-        (first, size),
+        (_first(since, after), size),
     )
     return [n for (n,) in rows]

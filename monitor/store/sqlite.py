@@ -196,17 +196,17 @@ class SqliteStore:
         with self._connections.reading() as db:
             return articles.scan(db, since, after, limit, upto)
 
-    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[str, str, str, str]]:
+    def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[int, str, str, str, str]]:
         """See Store.texts."""
         with self._connections.reading() as db:
             return rematch.texts(db, since, after, upto)
 
     def standing(
-        self, watchlists: Collection[str], since: datetime | None
+        self, watchlists: Collection[str], since: datetime | None, after: int = 0
     ) -> dict[tuple[str, str | None, str | None], int]:
         """See Store.standing."""
         with self._connections.reading() as db:
-            return rematch.standing(db, watchlists, since)
+            return rematch.standing(db, watchlists, since, after)
 
     def news_seen(self, since: datetime) -> frozenset[str]:
         """See Store.news_seen."""
@@ -250,10 +250,10 @@ class SqliteStore:
             facts.set_meta(db, note(saved) if note else {})
             return saved
 
-    def stale(self, rev: str, since: datetime | None) -> int:
+    def stale(self, rev: str, since: datetime | None, after: int = 0) -> int:
         """See Store.stale."""
         with self._connections.reading() as db:
-            return rematch.stale(db, rev, since)
+            return rematch.stale(db, rev, since, after)
 
     def outdated(self, rev: str, since: datetime, limit: int) -> list[tuple[int, Stored]]:
         """See Store.outdated."""
