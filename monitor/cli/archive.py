@@ -49,13 +49,13 @@ def rematch_command(config: Path, since: str, *, as_json: bool) -> None:
 @click.command("try")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--days", type=click.IntRange(0, 36_500), default=30, show_default=True, help="How far back; 0 is all.")
-@click.option("--all", "whole", is_flag=True, help="Count all articles that it may concern, not the newest 10,000.")
+@click.option("--all", "whole", is_flag=True, help="Count all articles that it may concern, not the newest 5,000.")
 @json_option
 @click.pass_obj
 def try_command(config: Path, path: Path, days: int, *, whole: bool, as_json: bool) -> None:
     """Say what an edited watchlist (a file, or a folder of them) would gain and lose. Nothing is written.
 
-    When it may concern more than 10,000 articles, it is counted in the newest of them. Exit code 3 when one of its
+    When it may concern more than 5,000 articles, it is counted in the newest of them. Exit code 3 when one of its
     examples does not hold: it would not come into force.
     """
     from monitor.service.trial import MOST, edited

@@ -36,7 +36,7 @@ SIZE = 4_000
 STEP = 500
 """Articles that a child reads at once."""
 
-MOST = 10_000
+MOST = 5_000
 """Articles that an edit may concern and that are counted: of more than these the newest."""
 
 
