@@ -141,7 +141,7 @@ class Store(Protocol):
         ...
 
     def texts(self, since: datetime | None, after: int, upto: int) -> list[tuple[int, str, str, str, str]]:
-        """(n, article id, title, text, language) of the articles that `scan` gives, five times as fast."""
+        """(n, article id, title, text, language) of the articles that `scan` gives, without the rest of them."""
         ...
 
     def standing(
