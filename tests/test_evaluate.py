@@ -373,3 +373,13 @@ def test_gates_stay_closed_where_a_leaf_is_missing() -> None:
         for letters in ("", "alpha", "alpha beta", "alpha gamma", "beta delta", "alpha epsilon", "gamma delta")
     }
     assert [letters for letters, opened in opens.items() if opened] == ["alpha gamma", "beta delta", "alpha epsilon"]
+
+
+def test_gates_ask_for_a_large_group_as_for_one_name() -> None:
+    """However many names a group has, an article that holds them is the same small number."""
+    place = parse("alpha", search=True)
+    group, other = ev.Leaves(tuple(range(5_000)), place), ev.Leaves((6_000,), place)
+    gates = Gates([ev.All((group, other), place)], {})
+    assert gates.mask(range(5_000)).bit_length() <= 2
+    assert gates.open(gates.mask([4_999, 6_000])) == [0]
+    assert gates.open(gates.mask(range(5_000))) == []

@@ -1,6 +1,7 @@
 """Which queries can be true where some leaves occur: asked of every article, before anything is evaluated.
 
-What occurs in an article is one number with a bit for each leaf, so that a clause of a query costs one operation.
+What occurs in an article is one number with a bit for each clause that it meets, a clause being a set of leaves of
+which one has to occur. So most of a query is asked in one operation, and a group of very many names is a single bit.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from monitor.query.evaluate import All, Bound, Count, Inside, Leaves, Limited, Never, Pair, Some
 
 _Way = Callable[[int], bool]
-_Conditions = tuple[list[int], list[_Way]]
-"""What must hold, all of it: of each number one bit occurs, and each way is open."""
+_Conditions = tuple[frozenset[frozenset[int]], list[_Way]]
+"""What must hold, all of it: each clause is met, and each way is open."""
+_Bit = Callable[[frozenset[int]], int]
 
 
 class Gates:
@@ -20,27 +22,32 @@ class Gates:
 
     def __init__(self, queries: Sequence[Bound], cost: Mapping[int, float]) -> None:
         """`cost` tells how often a leaf occurs, beside the others: a query is looked at where its rarest ones do."""
+        self._clauses: dict[frozenset[int], int] = {}
         self._always: list[int] = []
         """Queries that nothing narrows."""
-        fired_by: dict[int, list[int]] = defaultdict(list)
+        self._fired_by: dict[int, list[int]] = defaultdict(list)
         for number, query in enumerate(queries):
             leaves = needed(query, cost)
             if leaves is None:
                 self._always.append(number)
-            for leaf in sorted(leaves or ()):
-                fired_by[leaf].append(number)
-        asked = dict.fromkeys((*fired_by, *(leaf for query in queries for leaf in leaves_of(query))))
-        self._bits = {leaf: 1 << place for place, leaf in enumerate(asked)}  # what fires comes first: small numbers
-        self._fired_by = {self._bits[leaf]: numbers for leaf, numbers in fired_by.items()}
-        self._firing = (1 << len(fired_by)) - 1
-        self._ways = [_way(*_conditions(query, self._bits)) for query in queries]
+            else:
+                self._fired_by[self._bit(leaves)].append(number)
+        self._firing = (1 << len(self._clauses)) - 1
+        self._ways = [_way(*_conditions(query, self._bit), self._bit) for query in queries]
+        self._met: dict[int, int] = defaultdict(int)
+        for clause, bit in self._clauses.items():
+            for leaf in clause:
+                self._met[leaf] |= bit
+
+    def _bit(self, clause: frozenset[int]) -> int:
+        return self._clauses.setdefault(clause, 1 << len(self._clauses))
 
     def mask(self, leaves: Iterable[int]) -> int:
-        """The number of a set of leaves; those that no query asks for have no bit."""
-        bits, found = self._bits, 0
+        """The clauses that a set of leaves meets, as a number."""
+        met, found = self._met, 0
         for leaf in leaves:
-            if leaf in bits:
-                found |= bits[leaf]
+            if leaf in met:
+                found |= met[leaf]
         return found
 
     def open(self, mask: int) -> list[int]:
@@ -99,55 +106,42 @@ def leaves_of(node: Bound) -> Iterator[int]:
             pass
 
 
-def _conditions(node: Bound, bits: Mapping[int, int]) -> _Conditions:
+def _conditions(node: Bound, bit: _Bit) -> _Conditions:
     match node:
         case Leaves(leaves=leaves):
-            return [sum(bits[leaf] for leaf in dict.fromkeys(leaves))], []
+            return frozenset((frozenset(leaves),)), []
         case All(parts=parts):
-            return _together([_conditions(part, bits) for part in parts])
+            return _together([_conditions(part, bit) for part in parts])
         case Some(parts=parts):
-            return _either([_conditions(part, bits) for part in parts])
+            return _either([_conditions(part, bit) for part in parts], bit)
         case Pair(left=left, right=right, negated=False):
-            return _together([_conditions(left, bits), _conditions(right, bits)])
+            return _together([_conditions(left, bit), _conditions(right, bit)])
         case Pair(left=part) | Count(part=part) | Inside(part=part):
-            return _conditions(part, bits)
+            return _conditions(part, bit)
         case Never() | Limited():
-            return [], []
+            return frozenset(), []
 
 
-def _way(clauses: list[int], ways: list[_Way]) -> _Way:
-    """Whether each clause and each way is open; loops, which are cheaper than generators."""
-
-    def opens(mask: int) -> bool:
-        for clause in clauses:
-            if not mask & clause:
-                return False
-        for way in ways:  # noqa: SIM110
-            if not way(mask):
-                return False
-        return True
-
-    return opens
+def _way(clauses: Iterable[frozenset[int]], ways: list[_Way], bit: _Bit) -> _Way:
+    """Whether every clause is met and every way is open."""
+    every = 0
+    for clause in clauses:
+        every |= bit(clause)
+    return lambda mask: mask & every == every and all(way(mask) for way in ways)
 
 
 def _together(parts: list[_Conditions]) -> _Conditions:
-    clauses = sorted((c for clauses, _ in parts for c in clauses), key=int.bit_count)  # few leaves: most end there
-    return clauses, [way for _, ways in parts for way in ways]
+    return frozenset().union(*(clauses for clauses, _ in parts)), [way for _, ways in parts for way in ways]
 
 
-def _either(parts: list[_Conditions]) -> _Conditions:
+def _either(parts: list[_Conditions], bit: _Bit) -> _Conditions:
     """Alternatives; those that are a single clause become one."""
     if any(not clauses and not ways for clauses, ways in parts):
-        return [], []
-    simple = 0
-    for clauses, ways in parts:
-        if len(clauses) == 1 and not ways:
-            simple |= clauses[0]
-    others = [_way(clauses, ways) for clauses, ways in parts if len(clauses) != 1 or ways]
+        return frozenset(), []
+    alone = [clauses for clauses, ways in parts if len(clauses) == 1 and not ways]
+    simple = frozenset[int]().union(*(clause for clauses in alone for clause in clauses))
+    others = [_way(clauses, ways, bit) for clauses, ways in parts if len(clauses) != 1 or ways]
     if not others:
-        return [simple], []
-
-    def opens(mask: int) -> bool:
-        return bool(mask & simple) or any(way(mask) for way in others)
-
-    return [], [opens]
+        return frozenset((simple,)), []
+    met = bit(simple)
+    return frozenset(), [lambda mask: bool(mask & met) or any(way(mask) for way in others)]
