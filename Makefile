@@ -21,6 +21,7 @@ else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
+	@$(BIN)/python -m compileall -q monitor  # else each start compiles it where nobody keeps what was compiled
 	@touch $(READY)
 
 demo: $(READY)  ## the whole job on bundled sample feeds, without a network

@@ -44,16 +44,26 @@ def read(path: Path, title: str, *, own: bool = False) -> tuple[Any, memoryview]
 
 def write(path: Path, title: str, told: object, raw: Sequence[bytes] = ()) -> None:
     """Keep something that JSON can say, and bytes behind it, in place of what was kept there."""
+    put(path, sealed(title, told, raw))
+
+
+def sealed(title: str, told: object, raw: Sequence[bytes] = ()) -> bytes:
+    """What such a file holds; empty when it is too much."""
     data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     rest = b"".join((data, b"\n", *raw))
-    if len(rest) > MOST_BYTES:
+    line = _line(title)
+    return b"".join((_digest(line, rest), b" ", line, rest)) if len(rest) <= MOST_BYTES else b""
+
+
+def put(path: Path, whole: bytes) -> None:
+    """Keep what `sealed` told in place of what was kept there."""
+    if not whole:
         return
     new = path.with_name(f"{path.name}.{os.getpid()}")
     # a folder that only others may write to: the next start makes it anew
     with suppress(OSError), new.open("xb", buffering=0) as file:  # new, so that it is no link to something else
         try:
-            line = _line(title)
-            file.writelines((_digest(line, rest), b" ", line, rest))
+            file.write(whole)
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)

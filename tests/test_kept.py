@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
@@ -86,6 +87,67 @@ def test_a_second_start_reads_what_was_kept(place: Path) -> None:
     assert (found.title, found.source) == ("As kept", PLAIN.decode())
     again = Kept(place).read("elsewhere.yaml", PLAIN)
     assert (again.title, again.file, again.entities[0].mark.file) == ("As kept", "elsewhere.yaml", "elsewhere.yaml")
+
+
+def large(folder: Path, *names: str) -> list[Path]:
+    """Files that are large enough to be read by two."""
+    entities = "".join(f"  place-{n}: {{kind: place, name: Place {n}, note: {'x' * 70}}}\n" for n in range(1_000))
+    for name in names:
+        (folder / f"{name}.yaml").write_text(f"watchlist: {name}\ntitle: T\nentities:\n{entities}", "utf-8")
+    return [folder / f"{name}.yaml" for name in names]
+
+
+def by_two(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two cores and one thread, whatever there is; the files that this process itself reads."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    own: list[str] = []
+
+    def noted(name: str, source: bytes) -> WatchlistFile:
+        own.append(name)
+        return read_watchlist(name, source)
+
+    monkeypatch.setattr(kept, "read_watchlist", noted)
+    return own
+
+
+def test_half_of_many_files_is_read_by_a_child(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes of it is the same to the last mark, and kept as a whole; what is kept needs no child."""
+    paths = large(tmp_path, "a", "b", "c", "d")
+    own = by_two(monkeypatch)
+
+    def start() -> list[WatchlistFile]:
+        keeper = Kept(place)
+        keeper.ahead(paths)
+        found = [keeper.read(path.name, path.read_bytes()) for path in paths]
+        keeper.write()
+        return found
+
+    first = start()
+    assert own == ["a.yaml", "b.yaml"]
+    anew = [read_watchlist(path.name, path.read_bytes()) for path in paths]
+    assert parts(tuple(first)) == parts(tuple(anew)) == parts(tuple(start()))
+    assert own == ["a.yaml", "b.yaml"]
+
+
+def test_a_fault_in_a_file_read_by_a_child_is_told_in_its_place(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child leaves the file out, and whoever wants it reads it himself; so too one that has changed meanwhile."""
+    *_, third, last = paths = large(tmp_path, "a", "b", "c", "d")
+    with last.open("a", encoding="utf-8") as file:
+        file.write("  place-0: {kind: place}\n")
+    own = by_two(monkeypatch)
+    keeper = Kept(place)
+    keeper.ahead(paths)
+    third.write_bytes(PLAIN)
+    assert keeper.read(third.name, third.read_bytes()).title == "As written"
+    with pytest.raises(ConfigError) as told:
+        keeper.read(last.name, last.read_bytes())
+    assert [(p.file, p.line) for p in told.value.problems] == [("d.yaml", 1004)]
+    assert own == ["c.yaml", "d.yaml"]
+    keeper.write()
+    assert kept._stored(place, kept._reader()).keys() == {sha256(PLAIN).hexdigest()}
 
 
 def test_a_changed_byte_is_read_anew(place: Path) -> None:

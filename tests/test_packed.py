@@ -73,7 +73,7 @@ def parts(matcher: Matcher) -> list[object]:
         list(matcher.watched.items()),
         [(leaf, entity.id, file.id) for leaf, (file, entity) in matcher.owners.items()],
         [(watch.rule, watch.query) for watch in matcher.rules],
-        list(matcher.sounds.rows()),
+        list(matcher.sounds.meanings.items()),
         matcher.sounds.leaves,
         matcher.automaton,
         matcher.sounds.automaton,

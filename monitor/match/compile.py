@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from monitor.beside import beside, nothing
 from monitor.errors import Problem, QueryError
 from monitor.match import packed
 from monitor.match.collector import uncollected
@@ -25,6 +27,8 @@ from monitor.text.language import language
 from monitor.text.spellings import SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
 
+_MANY = 10_000
+"""Patterns from which on it is worth a child to pack them."""
 _SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
 
 
@@ -36,12 +40,14 @@ class Compiled:
     problems: tuple[Problem, ...]
     anew: bool = True
     """Whether names were compiled, not found where they are kept."""
+    _packed: bytes = b""
+    """What shall be kept, where it was made beside the examples."""
 
     def keep(self, kept: Path | None) -> None:
         """Keep the names for the next time, unless something is wrong with them; `kept` as it was given before."""
         if kept is not None and self.anew and not self.problems:
             with uncollected():  # tens of thousands of rows are made, and go at once
-                packed.keep(kept, self.matcher)
+                packed.keep(kept, self._packed or packed.packed(self.matcher))
 
 
 def compile_watchlists(
@@ -59,9 +65,12 @@ def compile_watchlists(
             matcher, problems = _compiled(files, feeds)
         else:
             problems = []
-    if examples:
-        problems.extend(_failing(matcher, files))
-    return Compiled(matcher, tuple(problems), anew)
+    if not examples:
+        return Compiled(matcher, tuple(problems), anew)
+    lasting = anew and kept is not None and not problems and len(matcher.vocabulary.uses) > _MANY
+    names = beside(partial(packed.packed, matcher)) if lasting else nothing
+    problems.extend(_failing(matcher, files))
+    return Compiled(matcher, tuple(problems), anew, names() or b"")
 
 
 def _again(files: Sequence[WatchlistFile], feeds: Sequence[Feed], kept: Path | None) -> Matcher | None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from monitor.match.compile import compile_query
 from monitor.match.matcher import BATCH, Matcher, Watch
 from monitor.match.mentions import Watched
+from monitor.match.patterns import Patterns
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounding, Sounds
 from monitor.match.vocabulary import Leaf, Use
@@ -206,7 +207,9 @@ class _Side:
             for use in uses
         }
         self.sounds: set[_Sound] = {
-            (pattern, names[row.leaf].name, _of_sounding(row)) for pattern, row in matcher.sounds.rows()
+            (pattern, names[row.leaf].name, _of_sounding(row))
+            for pattern, rows in matcher.sounds.meanings.items()
+            for row in rows
         }
         self.structures = {names[n].name: _structure(watched, names) for n, watched in matcher.watched.items()}
         self.rules: dict[Key, object] = {}
@@ -340,4 +343,4 @@ def _scanner(sought: Sought) -> Scanner | None:
     rows: dict[bytes, list[Sounding]] = defaultdict(list)
     for pattern, row in sought.sounds:
         rows[pattern].append(row)
-    return Scanner(uses, Sounds.of(rows)) if uses or rows else None
+    return Scanner(Patterns(uses), Sounds.of(rows)) if uses or rows else None

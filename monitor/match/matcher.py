@@ -13,6 +13,7 @@ from hashlib import blake2b
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Watched, resolve
+from monitor.match.patterns import Patterns
 from monitor.match.scan import Candidate, Friends, Places, Scanner, Text
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
@@ -61,9 +62,10 @@ class Matcher:
         self.files = tuple(files)
         self.feeds = {f.id: f for f in feeds}
         self.rev = combined_revision(files)
-        self.sounds = Sounds(vocabulary.sounding) if sounds is None else sounds
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
-        self._scanner = Scanner(vocabulary.uses, self.sounds, self._words(), automaton)
+        patterns = Patterns(vocabulary.uses, self._words(), automaton)
+        self.sounds = Sounds(vocabulary.sounding) if sounds is None else sounds
+        self._scanner = Scanner(patterns, self.sounds)
         self._friends = Friends(vocabulary.friends)
         self._witness = Witness(vocabulary)
         self._owned = {leaf: (e.id, file.id, file.rev, e.level or file.level) for leaf, (file, e) in owners.items()}

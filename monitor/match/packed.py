@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,11 +61,16 @@ def restored(kept: Path | None, files: Sequence[WatchlistFile]) -> Names | None:
     return None
 
 
-def keep(kept: Path, matcher: Matcher) -> None:
-    """Keep what `restored` shall give, and nothing else."""
+def packed(matcher: Matcher) -> bytes:
+    """What `restored` shall give, as `keep` wants it; empty for a matcher that cannot be kept."""
     title = _title(matcher.files)
-    if title and kept.parent.is_dir():
-        sealed.write(_beside(kept), title, *_told(matcher))
+    return sealed.sealed(title, *_told(matcher)) if title else b""
+
+
+def keep(kept: Path, names: bytes) -> None:
+    """Keep these names, and nothing else."""
+    if kept.parent.is_dir():
+        sealed.put(_beside(kept), names)
 
 
 def _beside(kept: Path) -> Path:
@@ -132,13 +136,11 @@ class _Table(Generic[T]):
 def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
     vocabulary = matcher.vocabulary
     uses, names = _Table[Use](), _Table[Sounding]()
-    sounding: dict[bytes, list[Sounding]] = defaultdict(list)
-    for pattern, name in matcher.sounds.rows():
-        sounding[pattern].append(name)
     letters = _meaning_told(vocabulary.uses, uses)
-    sounds = _meaning_told(sounding, names)
+    sounds = _meaning_told(matcher.sounds.meanings, names)
+    numbers = iter(uses.numbers([use for forms in vocabulary.friends.values() for _, use in forms]))
     friends = [
-        (leaf, [(pattern.decode("latin-1"), uses.number(use)) for pattern, use in forms])
+        (leaf, [(pattern.decode("latin-1"), next(numbers)) for pattern, _ in forms])
         for leaf, forms in vocabulary.friends.items()
     ]
     company = _Table[Company]()

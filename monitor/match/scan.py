@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 import daachorse
 
+from monitor.match.patterns import Patterns, asks
 from monitor.match.sounds import Sounding, Sounds, agreeing
 from monitor.match.vocabulary import ARTICLE, Use, in_capitals
 from monitor.model import Article
@@ -120,36 +121,17 @@ class Text:
 class Scanner:
     """The compiled patterns: names by their letters, and names by their sound."""
 
-    def __init__(
-        self,
-        uses: Mapping[bytes, Sequence[Use]],
-        sounds: Sounds,
-        later: Collection[int] = frozenset[int](),
-        automaton: bytes = b"",
-    ) -> None:
-        """`later` are leaves that `names` leaves out until `complete` is asked for: words, which few articles need.
-
-        `automaton` is what one that was made of just these told as its own.
-        """
-        asked = uses.items() if later else ()
-        waiting = {p for p, meant in asked if meant[0].leaf in later and all(use.leaf in later for use in meant)}
-        patterns = [p for p in uses if p not in waiting] or [b"\x00"]
-        self._waiting = len(patterns)
-        patterns += [p for p in uses if p in waiting]
-        self._automaton = (
-            daachorse.DoubleArrayAhoCorasick.deserialize(automaton)
-            if automaton
-            else daachorse.DoubleArrayAhoCorasick(patterns)
-        )
-        self._uses = [uses.get(p, ()) for p in patterns]
-        self._meanings = [*_each_meaning(self._uses)]
-        self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
+    def __init__(self, patterns: Patterns, sounds: Sounds) -> None:
+        """`names` leaves out the patterns that wait until `complete` is asked for: words, which few articles need."""
+        self._patterns = patterns
         self._sounds = sounds
+        self._uses, self._meanings = patterns.uses, patterns.meanings
+        self._glued = lru_cache(maxsize=262_144)(self._uses_glued)
 
     @property
     def automaton(self) -> bytes:
         """The automaton of the letters, to be made again of: building it takes longer than reading it."""
-        return bytes(self._automaton.serialize())
+        return bytes(self._patterns.automaton.serialize())
 
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
         """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
@@ -162,8 +144,8 @@ class Scanner:
         """The same without the leaves that come later: of these only the places where their letters stand."""
         batch = FoldedBatch([field for a in articles for field in (a.title, a.text)])
         found: list[tuple[Text, Places]] = [(Text(a, batch, n), defaultdict(list)) for n, a in enumerate(articles)]
-        candidates = self._automaton.find_overlapping(batch.data)
-        until = self._waiting
+        candidates = self._patterns.automaton.find_overlapping(batch.data)
+        until = self._patterns.waiting
         self._by_letters([c for c in candidates if c[2] < until], batch.data, batch.bounds, found)
         later = [c for c in candidates if c[2] >= until]
         self._over_breaks(batch, found)
@@ -256,7 +238,7 @@ class Scanner:
         for gap in batch.breaks:
             piece, begin = batch.rejoined(gap)
             text, places = found[(bisect_right(batch.bounds, gap) - 1) // 2]
-            for start, end, pattern in self._automaton.find_overlapping(piece):
+            for start, end, pattern in self._patterns.automaton.find_overlapping(piece):
                 first = start + 1 if piece[start] == SPACE else start
                 if not _parted(piece, gap - begin, first, end):
                     continue
@@ -347,7 +329,7 @@ class Friends:
         made = self._made[leaves] = _Set(
             automaton=daachorse.DoubleArrayAhoCorasick(list(rows)),
             uses=[*rows.values()],
-            plain=[not all(map(_asks, uses)) for uses in rows.values()],
+            plain=[not all(map(asks, uses)) for uses in rows.values()],
             longest=max(map(len, rows)),
         )
         return made
@@ -384,32 +366,6 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     if not is_latin(text.data[start : start + 1]):  # سيرة الإسلام is not Saraya al-Salam, but جۆ بایدەن is Joe Biden
         return text.lang(start) in _BY_EAR
     return not letters[first].islower() or letters.islower()
-
-
-def _each_meaning(every: Iterable[Sequence[Use]]) -> Iterator[tuple[tuple[int, ...], tuple[Use, ...]]]:
-    """What each pattern means; most mean one thing alone, and the same as others do."""
-    known: dict[int, tuple[tuple[int, ...], tuple[Use, ...]]] = {}
-    for uses in every:
-        if len(uses) != 1:
-            yield _meanings(uses)
-            continue
-        found = known.get(id(uses[0]))
-        if found is None:
-            found = known[id(uses[0])] = _meanings(uses)
-        yield found
-
-
-def _meanings(uses: Sequence[Use]) -> tuple[tuple[int, ...], tuple[Use, ...]]:
-    """What a pattern means as a whole word: leaves without question, and uses to look at."""
-    if len(uses) == 1:  # nearly every pattern
-        return ((), (uses[0],)) if _asks(uses[0]) else ((uses[0].leaf,), ())
-    whole = dict.fromkeys(use.leaf for use in uses if not _asks(use))
-    return tuple(whole), tuple(use for use in uses if _asks(use))
-
-
-def _asks(use: Use) -> bool:
-    """Whether more than the folded letters decides if this is meant."""
-    return bool(use.exact or use.capitals or use.unknown or use.article or use.marked)
 
 
 def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end: int) -> bool:  # one row of the scan

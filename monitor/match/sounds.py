@@ -16,7 +16,7 @@ import daachorse
 
 from monitor.text import fold_batch
 from monitor.text import sound as by_sound
-from monitor.text.letters import CODES
+from monitor.text.letters import CODES, SEGMENT
 
 LEAST_TOGETHER = 4
 """Consonants that a Latin name of two words needs; "Ain Asad" has three and sounds like "in Assad"."""
@@ -41,6 +41,13 @@ _DIGITS = frozenset(b"0123456789")
 _AL = bytes((CODES["ا"], CODES["ل"]))
 _VOWELS = frozenset((b"a", b"e", b"i", b"o", b"u"))
 _LATIN_ARTICLES = (b"al", b"el", b"ul")
+_SEGMENT = bytes([SEGMENT])
+_JOINTS = {
+    (few, joined): (b" ", b" l ", b" l", *((b"l ", b"l", b"") if few and joined else (b"l ",) if few else ()))
+    for few in (False, True)
+    for joined in (False, True)
+}
+"""What may stand between two words of a name, by whether they are few, and whether the name may be written as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Sounds:
 
     @classmethod
     def of(cls, rows: Mapping[bytes, Sequence[Sounding]], automaton: bytes = b"") -> Sounds:
-        """Others, or a part of them: (consonants, name) as `rows` gives them, and, if it is all, their automaton."""
+        """Others, or a part of them: what `meanings` tells, and, if it is all, their automaton."""
         made = cls(())
         made._fill(rows, automaton)
         return made
@@ -96,11 +103,10 @@ class Sounds:
         """The automaton of the consonants, to be made again of; empty when nothing is looked for."""
         return bytes(self._automaton.serialize()) if self._automaton is not None else b""
 
-    def rows(self) -> Iterator[tuple[bytes, Sounding]]:
-        """Every pattern of consonants with each name that it may stand for."""
-        for pattern, names in zip(self._patterns, self._names, strict=True):
-            for name in names:
-                yield pattern, name
+    @property
+    def meanings(self) -> dict[bytes, tuple[Sounding, ...]]:
+        """Every pattern of consonants with the names that it may stand for."""
+        return dict(zip(self._patterns, self._names, strict=True))
 
     def __len__(self) -> int:
         """Number of patterns."""
@@ -191,18 +197,24 @@ def _stem(token: bytes) -> bytes:
 
 def _patterns(bare: Sequence[bytes], *, joined: bool) -> set[bytes]:
     """The consonants of a name with its articles left out, apart, or glued to either side, and its words joined."""
-    between = [b" ", b" l ", b" l"]
-    if len(bare) <= 3:
-        between += [b"l ", b"l", b""] if joined else [b"l "]
+    joints = _JOINTS[len(bare) <= 3, joined]
     first, *others = [_heard(_stem(t)) for t in bare]
     found = {b" " + first, by_sound.undoubled(b" l" + first)}
     for part in others:
-        # the article before t, d, r, s, n and the like takes their sound: as-Sadr, ar-Rashid
-        joints = (*between, b" " + part[:1] + b" ")
-        tails = [by_sound.undoubled(joint + part) for joint in joints]
+        tails = _tails(part, joints)
         # each side has no sound twice in a row, so that only where they meet one can fall
         found = {start + tail[start[-1:] == tail[:1] :] for start in found for tail in tails}
     return found
+
+
+@lru_cache(maxsize=16_384)
+def _tails(part: bytes, joints: tuple[bytes, ...]) -> list[bytes]:
+    """A further word behind each of the joints, and behind an article that took the sound of its first letter.
+
+    The article does so before t, d, r, s, n and the like: as-Sadr, ar-Rashid.
+    """
+    tails = by_sound.undoubled(_SEGMENT.join([joint + part for joint in (*joints, b" " + part[:1] + b" ")]))
+    return tails.split(_SEGMENT)
 
 
 def agreeing(data: bytes, first: int, last: int, name: Sounding) -> Iterator[tuple[int, int]]:

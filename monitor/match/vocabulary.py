@@ -103,13 +103,14 @@ class Vocabulary:
         self.uses: dict[bytes, list[Use]] = {}
         self.friends: dict[int, list[Form]] = {}
         """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
+        self._friends: dict[tuple[str, bool], int] = {}
         self.sounding: list[tuple[int, str, str]] = []
         """(entity leaf, language, spelling) of the names that may also be found by their sound."""
         self._numbers: dict[tuple[LeafKind, str, int], int] = {}
         self._folded: dict[str, tuple[bytes, ...]] = {}
         self._written: dict[str, tuple[str, ...]] = {}
-        self._alike: dict[tuple[object, ...], Use] = {}
-        """Uses by what they are made of: a name has ten forms, and making a use anew for each takes longest of all."""
+        self._alike: dict[Use, dict[object, Use]] = {}
+        """Of each use as it was asked for those of its forms: making one anew for each form takes longest of all."""
 
     @classmethod
     def of(
@@ -167,7 +168,7 @@ class Vocabulary:
 
     def add_words(self, tokens: tuple[bytes, ...], use: Use) -> None:
         """Look for folded words just as they are."""
-        self._keep([self._form(tokens, use, shown(b" ".join(tokens)), len(tokens))])
+        self._keep([self._form(tokens, use, "", len(tokens), self._alike.setdefault(use, {}))])
 
     def term(self, text: str, *, star: bool, exact: bool) -> int:
         """The leaf of a word or phrase of a query."""
@@ -179,12 +180,16 @@ class Vocabulary:
 
     def friend(self, text: str, *, star: bool) -> int:
         """The leaf of a word or phrase that keeps short names company; Iran, İran and Îran are one."""
+        known = self._friends.get((text, star))  # many short names have the same company
+        if known is not None:
+            return known
         folded = self.words(text)
         apart = UNKNOWN in b"".join(folded) or (len(folded) == 1 and marks(text, folded[0]))
         leaf = self.leaf("friend", f"{text if apart else shown(b' '.join(folded))}{'*' if star else ''}")
         if leaf not in self.friends:
             use = Use(leaf=leaf, star=star)
             self.friends[leaf] = list(self._forms(text, use, joined=not star))
+        self._friends[text, star] = leaf
         return leaf
 
     def _keep(self, found: Iterable[Form]) -> None:
@@ -202,6 +207,7 @@ class Vocabulary:
     def _forms(self, text: str, use: Use, *, joined: bool) -> Iterable[Form]:
         """Every way in which a name or phrase may be written; none when it holds no letter or digit."""
         found: dict[tuple[bytes, ...], Form] = {}
+        alike = self._alike.setdefault(use, {})
         joined = joined and not use.exact
         for spelling in self._written.get(text) or written(text):
             tokens = self.words(spelling)
@@ -209,32 +215,40 @@ class Vocabulary:
             if not tokens:
                 continue
             if tokens not in found:
-                found[tokens] = self._form(tokens, use, text, count)
+                found[tokens] = self._form(tokens, use, text, count, alike)
             if joined and count > 1 and sum(map(len, tokens)) >= JOINED_LETTERS:
                 together = (b"".join(tokens),)
                 if together not in found:
-                    found[together] = self._form(together, use, text, count)
+                    found[together] = self._form(together, use, text, count, alike)
             for fault in faults(tokens) if joined else ():
                 if fault not in found:
-                    found[fault] = self._form(fault, use, text, count)
+                    found[fault] = self._form(fault, use, text, count, alike)
         return found.values()
 
-    def _form(self, tokens: tuple[bytes, ...], use: Use, text: str, count: int) -> Form:
-        """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern."""
-        leaf, lang, star, affixed, _, _, _, exact, capitals, _, _ = use
+    def _form(
+        self, tokens: tuple[bytes, ...], use: Use, text: str, count: int, alike: dict[object, Use]
+    ) -> Form:  # tens of thousands of times at each start
+        """Take the Arabic article off the first word, so that all its forms (ال, لل, وال ...) meet one pattern.
+
+        Without a text the name is as its folded words read.
+        """
         first = tokens[0]
+        affixed = use.affixed
         long = count > 1 or len(first) >= LEAST_LETTERS
-        article = affixed and not exact and first.startswith(ARTICLE) and len(first) >= _LEAST_WITH_ARTICLE
-        if article:
-            first = first[len(ARTICLE) :]
-            tokens = (first, *tokens[1:])
+        article = affixed and first.startswith(ARTICLE) and not use.exact and len(first) >= _LEAST_WITH_ARTICLE
         pattern = b" ".join(tokens)
-        unknown = text if UNKNOWN in pattern else ""
-        marked = marks(text, first) if count == 1 else ()
-        if pattern[0] in _LATIN or not (affixed and (long or star)):
+        if article:
+            first, pattern = first[len(ARTICLE) :], pattern[len(ARTICLE) :]
+        key: object = count << 2 | long << 1 | article
+        unknown, marked = "", tuple[Mark, ...]()
+        if count == 1 or UNKNOWN in pattern:
+            text = text or shown(b" ".join(tokens))
+            unknown = text if UNKNOWN in pattern else ""
+            marked = marks(text, first) if count == 1 else ()
+            key = key, unknown, marked
+        if pattern[0] in _LATIN or not (affixed and (long or use.star)):
             pattern = b" " + pattern
-        key = leaf, lang, star, affixed, article, long, count, exact, capitals, unknown, marked
-        made = self._alike.get(key)
+        made = alike.get(key)
         if made is None:
-            made = self._alike[key] = Use(*key)
+            made = alike[key] = use._replace(article=article, long=long, words=count, unknown=unknown, marked=marked)
         return pattern, made

@@ -11,6 +11,7 @@ Binding, tightest first: operand; NEAR, PRE, NOT NEAR; NOT; AND or OR. One pass 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from monitor.errors import QueryError
@@ -24,6 +25,7 @@ MAX_DEPTH = 50
 _WORDS_FIRST = "Write what to look for, such as: @ain-al-asad NEAR/25 #attack."
 
 
+@lru_cache(maxsize=128)  # rules are read to be compiled, and again to be looked through for warnings
 def parse(text: str, *, search: bool) -> Node:
     """Read a query. `search` allows since:, until:, watchlist:, rule:, level:, story: and limits alone.
 

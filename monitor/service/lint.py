@@ -250,9 +250,9 @@ def _idle_masks(files: Sequence[WatchlistFile], matcher: Matcher | None) -> Iter
     doubtful = [
         (entity, mask)
         for entity in masked
-        if (own := [joined[text] for text in _spelt(entity)])
+        if (own := sorted({joined[text] for text in _spelt(entity)}, key=len))  # the short ones stand in most masks
         for mask in entity.mask
-        if not any(name in joined[mask.text] for name in own)
+        if not _holds(joined[mask.text], own)
     ]
     if not doubtful:
         return
@@ -266,6 +266,13 @@ def _idle_masks(files: Sequence[WatchlistFile], matcher: Matcher | None) -> Iter
                 f"No name of `{entity.id}` stands in the mask `{mask.text}`, so it swallows nothing.",
                 "Write the longer expression that holds the name, or delete it.",
             )
+
+
+def _holds(letters: bytes, names: Iterable[bytes]) -> bool:
+    for name in names:  # noqa: SIM110 (`any` makes a generator for each mask, and there are thousands)
+        if name in letters:
+            return True
+    return False
 
 
 def _spelt(entity: Entity) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from monitor.match.collector import uncollected
+from monitor.match.patterns import Patterns
 from monitor.match.plan import spelled
 from monitor.match.scan import Scanner
 from monitor.match.sounds import Sounds
@@ -66,7 +67,7 @@ class _Names:
             for number, spelling in enumerate(spellings):
                 leaf = self._vocabulary.leaf("entity", spelling.entity.id, number)
                 self._vocabulary.add(spelling.name.text, Use(leaf=leaf, lang=spelling.name.lang))
-        self._scanner = Scanner(self._vocabulary.uses, Sounds([]))
+        self._scanner = Scanner(Patterns(self._vocabulary.uses), Sounds([]))
 
     def counted(self, articles: Sequence[Article]) -> list[int]:
         """How many of the articles hold each spelling, company and masks left aside."""

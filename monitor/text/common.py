@@ -20,6 +20,8 @@ def is_common(name: Sequence[bytes]) -> bool:
     Small words around it change nothing: "the army" is as common as "army".
     """
     small, common = _lists()
+    if len(name) > 2 and name[0] not in small and name[1] not in small:  # most names
+        return False
     rest = [word for word in name if word not in small]
     return bool(name) and len(rest) <= 1 and common.issuperset(rest)
 

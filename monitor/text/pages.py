@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -17,10 +18,15 @@ _MISREAD_LETTERS: int = _DATA["misread_letters"]
 _DIGITS = frozenset(b"0123456789")
 _FIRST, _LAST, _ = _DATA["lost_spaces"]
 _PARTED = frozenset(code for char, code in CODES.items() if _FIRST <= char <= _LAST)
+_JOINED = b"[" + re.escape(bytes(sorted(_PARTED))) + b"]"
+_PRONE = re.compile(b"(?:%s)(?: |$)| [0-9]|%s %s" % (b"|".join(map(re.escape, _MISREAD_ENDS)), _JOINED, _JOINED))
+"""What stands in every name that pages spoil, its words joined by spaces."""
 
 
 def faults(tokens: tuple[bytes, ...]) -> Iterator[tuple[bytes, ...]]:
     """Further spellings of a folded name, each without the spelling itself; most names have none."""
+    if not _PRONE.search(b" ".join(tokens)):
+        return
     if sum(map(len, tokens)) >= _MISREAD_LETTERS:
         for number, token in enumerate(tokens):
             if token.endswith(_MISREAD_ENDS):

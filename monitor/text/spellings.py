@@ -52,15 +52,19 @@ class _Frame:
     """A head word: an article of the rest falls when it moves to the front."""
 
 
-def _rows() -> dict[str, dict[bytes, list[_Row]]]:
+_Begun = tuple[_Row, tuple[Tokens, ...]]
+"""A row, and those of its words that begin with one word."""
+
+
+def _rows() -> dict[str, dict[bytes, list[_Begun]]]:
     """The rows by language and first word."""
-    found: dict[str, dict[bytes, list[_Row]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[bytes, list[_Begun]]] = defaultdict(lambda: defaultdict(list))
     for data in _DATA["same"]:
         same = dict.fromkeys(tuple(words(text)) for text in data["words"])
         row = _Row(frozenset(data.get("kinds", ())), tuple(sorted(same, key=len, reverse=True)))
         for lang in data["languages"]:
             for first in dict.fromkeys(one[0] for one in same):
-                found[lang][first].append(row)
+                found[lang][first].append((row, tuple(one for one in row.words if one[0] == first)))
     return {lang: dict(rows) for lang, rows in found.items()}
 
 
@@ -140,10 +144,10 @@ def _swapped(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
     for place, token in enumerate(name):
         if token not in replaced:
             continue
-        for row in rows_of.get(token, ()):
+        for row, begun in rows_of.get(token, ()):
             if row in done or (row.kinds and kind not in row.kinds):
                 continue
-            for was in row.words:
+            for was in begun:
                 if name[place : place + len(was)] == was:
                     break
             else:

@@ -35,6 +35,7 @@ def load(folder: Path, kept: Path | None = None) -> Loaded:
     reading = _Reading(folder, shown)
     names = reading.names()
     before = Kept(kept)
+    before.ahead([folder / name for name in names if name.endswith(".yaml") and name not in {FEEDS, DESKS}])
     files = []
     broken = set()
     for name in names:

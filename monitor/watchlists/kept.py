@@ -6,18 +6,23 @@ row holds the fields of an object in their order, a mark as one number.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from monitor import sealed
+from monitor._yaml import MAX_BYTES
+from monitor.beside import beside, nothing
+from monitor.errors import ConfigError
 from monitor.watchlists.read import read_watchlist, revision
 from monitor.watchlists.shape import (
     Accept,
@@ -43,6 +48,9 @@ _DERIVED = frozenset({"file", "rev", "source"})
 CODE = ("_yaml*.py", "model.py", "sealed.py", "watchlists/*.py", "text/**/*.*")
 """All that decides what a file means."""
 
+_WORTH = 100_000
+"""Bytes from which on it is worth a child to read them."""
+
 _Read = Callable[[Any, str], Any]
 """A value of a row and the name of its file -> the value of a field."""
 
@@ -57,12 +65,27 @@ class Kept:
         self._rows = _stored(path, self._reader) if path and self._reader else {}
         self._now: dict[str, Any] = {}
         self._anew = False
+        self._share = frozenset[str]()
+        self._ahead: Callable[[], bytes | None] = nothing
+
+    def ahead(self, paths: Sequence[Path]) -> None:
+        """Begin to read the last of these files, about half of all, beside the others; they are read in this order."""
+        sources = [source for path in paths if self._reader and (source := _source(path))]
+        new = [source for source in sources if sha256(source).hexdigest() not in self._rows]
+        half = sum(map(len, new)) // 2
+        behind = accumulate(map(len, reversed(new)))
+        share = [source for source, size in zip(reversed(new), behind, strict=True) if size <= half]
+        if sum(map(len, share)) > _WORTH:
+            self._share = frozenset(sha256(source).hexdigest() for source in share)
+            self._ahead = beside(partial(_rows_of, share))
 
     def read(self, name: str, source: bytes) -> WatchlistFile:
         """Read one file; `name` stands in messages. Raises ConfigError with every problem of the file."""
         if not self._reader:
             return read_watchlist(name, source)
         key = sha256(source).hexdigest()
+        if key in self._share:
+            self._collect()
         if row := self._rows.get(key):
             with suppress(ValueError, TypeError, IndexError, AttributeError):
                 found = _unpacked_file(row, name, source)
@@ -73,12 +96,38 @@ class Kept:
         self._now[key] = _packed_file(found)
         return found
 
+    def _collect(self) -> None:
+        """Take what was read ahead as if it had been kept."""
+        self._share = frozenset()
+        with suppress(ValueError, RecursionError):
+            self._rows |= json.loads(self._ahead() or b"{}")
+            self._anew = True
+
     def write(self) -> None:
         """Keep what was read, and nothing else, for the next time."""
+        if self._share:  # files that were there a moment ago
+            self._collect()
         same = not self._anew and self._now.keys() == self._rows.keys()
         if self._path is None or not self._reader or same:
             return
         sealed.write(self._path, self._reader, self._now)
+
+
+def _source(path: Path) -> bytes:
+    """The bytes of a file; of one that cannot be read, or is too large to be, none."""
+    try:
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_BYTES else b""
+    except OSError:
+        return b""
+
+
+def _rows_of(sources: Sequence[bytes]) -> bytes:
+    """The rows of files, as JSON; files with something wrong, which shall be told in their order, have none."""
+    rows = {}
+    for source in sources:
+        with suppress(ConfigError):
+            rows[sha256(source).hexdigest()] = _packed_file(read_watchlist("", source))
+    return json.dumps(rows).encode()
 
 
 def _stored(path: Path, reader: str) -> dict[str, Any]:

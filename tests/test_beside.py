@@ -1,0 +1,114 @@
+"""Work in a forked child: its bytes, or None when it was not begun or did not end well."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from monitor.beside import beside
+
+
+@pytest.fixture
+def two_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores and one thread, whatever this machine and the tests before have."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_the_work_is_done_in_another_process_and_its_bytes_come_back() -> None:
+    """A million bytes are more than a pipe holds."""
+    answer = beside(lambda: b"%d" % os.getpid() + b"x" * 1_000_000)
+    told = answer()
+    assert told is not None
+    assert told.endswith(b"x" * 1_000_000)
+    assert int(told.rstrip(b"x")) != os.getpid()
+    assert answer() is told  # asking again asks nobody
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_work_that_goes_wrong_has_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    """An error or a death: the asker does the work himself, and a person reads nothing of it."""
+
+    def wrong() -> bytes:
+        raise ValueError("wrong")
+
+    def killed() -> bytes:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return b"never"
+
+    assert beside(wrong)() is None
+    assert beside(killed)() is None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_a_child_leaves_open_work_to_its_parent(capfd: pytest.CaptureFixture[str]) -> None:
+    """What waits to be written is written once."""
+    sys.stdout.write("once")
+    assert beside(lambda: b"done")() == b"done"
+    sys.stdout.flush()
+    assert capfd.readouterr().out == "once"
+
+
+def test_nothing_is_begun_with_another_thread_or_a_single_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child of several threads may find a lock taken for ever; on one core it takes the time of its parent."""
+
+    def never() -> int:
+        raise AssertionError("a child was begun")
+
+    monkeypatch.setattr(os, "fork", never)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert beside(lambda: b"")() is None
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    waiting = threading.Event()
+    other = threading.Thread(target=waiting.wait)
+    other.start()
+    try:
+        assert beside(lambda: b"")() is None
+    finally:
+        waiting.set()
+        other.join()
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_a_child_that_is_refused_costs_no_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many processes: the work is not begun, and the pipe for it is closed."""
+    made: list[int] = []
+    pipe = os.pipe
+
+    def piped() -> tuple[int, int]:
+        made.extend(ends := pipe())
+        return ends
+
+    def refused() -> int:
+        raise OSError(errno.EAGAIN, "too many")
+
+    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr(os, "pipe", piped)
+    assert beside(lambda: b"")() is None
+    for end in made:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(end)
+    assert len(made) == 2
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the answer has let the child go."""
+    born: list[int] = []
+    fork = os.fork
+
+    def forked() -> int:
+        born.append(fork())
+        return born[-1]
+
+    monkeypatch.setattr(os, "fork", forked)
+    assert beside(lambda: b"done")() == b"done"
+    with pytest.raises(ChildProcessError):
+        os.waitpid(born[0], os.WNOHANG)
