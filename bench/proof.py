@@ -19,6 +19,7 @@ from naive import Found, Naive
 
 from monitor.app import shipped
 from monitor.match import Matcher, compile_watchlists
+from monitor.match.sounds import Sounds
 from monitor.model import LANGUAGES, Article
 from monitor.watchlists import WatchlistFile, load
 
@@ -39,8 +40,7 @@ def by_letters(files: Sequence[WatchlistFile]) -> Matcher:
     compiled = compile_watchlists(files, examples=False)
     assert not compiled.problems, compiled.problems[0]
     full = compiled.matcher
-    full.vocabulary.sounding.clear()
-    return Matcher(full.vocabulary, full.watched, full.owners, (), files)
+    return Matcher(full.vocabulary, full.watched, full.owners, (), files, sounds=lambda: Sounds(()))
 
 
 def made(files: Sequence[WatchlistFile], count: int) -> list[Article]:

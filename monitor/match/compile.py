@@ -17,6 +17,7 @@ from monitor.match.collector import uncollected
 from monitor.match.matcher import Matcher, Watch
 from monitor.match.mentions import Company, Watched
 from monitor.match.rules import Index, add_words, bind
+from monitor.match.sounds import Sounds
 from monitor.match.vocabulary import Use, Vocabulary, abbreviated
 from monitor.model import Article, Feed, Matched
 from monitor.query import ast
@@ -27,8 +28,8 @@ from monitor.text.language import language
 from monitor.text.spellings import SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
 
-_MANY = 10_000
-"""Patterns from which on it is worth a child to pack them."""
+_MANY = 5_000
+"""Names or patterns from which on it is worth a child to look for their sounds, or to pack them."""
 _SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
 
 
@@ -84,20 +85,28 @@ def _again(files: Sequence[WatchlistFile], feeds: Sequence[Feed], kept: Path | N
     if problems or len(vocabulary.leaves) != leaves:
         return None
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in names.watched}
-    return Matcher(
-        vocabulary, names.watched, owners, rules, files, feeds, sounds=names.sounds, automaton=names.automaton
-    )
+    sounds, automaton = names.sounds, names.automaton
+    return Matcher(vocabulary, names.watched, owners, rules, files, feeds, sounds=lambda: sounds, automaton=automaton)
 
 
 def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Matcher, list[Problem]]:
     vocabulary = Vocabulary()
     index = Index(files)
     problems: list[Problem] = []
+    named = [_spelt(entity) for _, entity in index.entities.values()]
+    names = [(n, lang, text) for n, spelt in enumerate(named) for lang, text in spelt]
+    heard = beside(lambda: packed.sounds_told(Sounds(names))) if len(names) > _MANY else nothing
     with vocabulary.folding(text for file in files for text in _texts(file)):
         rules = _rules(files, index, vocabulary, problems)
         watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-    return Matcher(vocabulary, watched, owners, rules, files, feeds), problems
+    leaves = [vocabulary.leaf("entity", name) for name in index.entities]
+
+    def sounds() -> Sounds:
+        told = heard()
+        return packed.sounds_of(told, leaves) if told else Sounds((leaves[n], lang, text) for n, lang, text in names)
+
+    return Matcher(vocabulary, watched, owners, rules, files, feeds, sounds=sounds), problems
 
 
 def _rules(
@@ -128,7 +137,8 @@ def compile_query(
         with vocabulary.folding(text for name in asked for text in _texts_of(index.entities[name][1])):
             watched = _watch(index, vocabulary, asked, [])
         owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-        return Matcher(vocabulary, watched, owners, (), files, feeds), bound
+        names = [(n, lang, text) for n, (_, entity) in owners.items() for lang, text in _spelt(entity)]
+        return Matcher(vocabulary, watched, owners, (), files, feeds, sounds=lambda: Sounds(names)), bound
 
 
 def _texts(file: WatchlistFile) -> Iterator[str]:
@@ -143,6 +153,11 @@ def _texts_of(entity: Entity) -> Iterator[str]:
     yield from (name.text for name in (*entity.names, *entity.mask))
     yield from (short.text for short in entity.short)
     yield from (_bare(friend) for short in entity.short for friend in short.with_)
+
+
+def _spelt(entity: Entity) -> list[tuple[str, str]]:
+    """(language, spelling) of every name of an entity."""
+    return [("en", entity.name), *((name.lang, name.text) for name in entity.names)]
 
 
 def _bare(friend: str) -> str:
@@ -194,10 +209,9 @@ def _watch(
 
 
 def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
-    for lang, spelling in (("en", entity.name), *((name.lang, name.text) for name in entity.names)):
+    for lang, spelling in _spelt(entity):
         use = Use(leaf=number, lang=lang, capitals=abbreviated(spelling))
         vocabulary.add(spelling, use)
-        vocabulary.sounding.append((number, lang, spelling))
         name = vocabulary.words(spelling)
         for other in spellings(name, lang, entity.kind):
             capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED

@@ -182,7 +182,7 @@ def only(files: Sequence[WatchlistFile], feeds: Sequence[Feed], rules: Collectio
     made, bound = compile_query(ast.Or(parts=nodes, start=0, end=0), "", files, feeds)
     assert isinstance(bound, ev.Some)
     watches = [Watch(file, rule, query) for (file, rule), query in zip(chosen, bound.parts, strict=True)]
-    return Matcher(made.vocabulary, made.watched, made.owners, watches, files, feeds)
+    return Matcher(made.vocabulary, made.watched, made.owners, watches, files, feeds, sounds=lambda: made.sounds)
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ fold the batch -> one automaton pass -> check the edges -> company, masks, nesti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -51,10 +51,13 @@ class Matcher:
         files: Sequence[WatchlistFile],
         feeds: Sequence[Feed] = (),
         *,
-        sounds: Sounds | None = None,
+        sounds: Callable[[], Sounds],
         automaton: bytes = b"",
     ) -> None:
-        """`sounds` and `automaton` are those of a matcher that was made of just these; without them they are built."""
+        """`sounds` gives the names that are found by ear, and is asked while the automaton of the letters is built.
+
+        `automaton` is that of a matcher that was made of just these; without it, it is built.
+        """
         self.vocabulary = vocabulary
         self.watched = watched
         self.owners = owners
@@ -64,7 +67,7 @@ class Matcher:
         self.rev = combined_revision(files)
         self._shorts = {leaf: (w.number, company) for w in watched.values() for leaf, company in w.shorts}
         patterns = Patterns(vocabulary.uses, self._words(), automaton)
-        self.sounds = Sounds(vocabulary.sounding) if sounds is None else sounds
+        self.sounds = sounds()
         self._scanner = Scanner(patterns, self.sounds)
         self._friends = Friends(vocabulary.friends)
         self._witness = Witness(vocabulary)

@@ -7,6 +7,7 @@ patterns share stand once, in a table, and are meant by their number there. Rule
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -135,9 +136,8 @@ class _Table(Generic[T]):
 
 def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
     vocabulary = matcher.vocabulary
-    uses, names = _Table[Use](), _Table[Sounding]()
+    uses = _Table[Use]()
     letters = _meaning_told(vocabulary.uses, uses)
-    sounds = _meaning_told(matcher.sounds.meanings, names)
     numbers = iter(uses.numbers([use for forms in vocabulary.friends.values() for _, use in forms]))
     friends = [
         (leaf, [(pattern.decode("latin-1"), next(numbers)) for pattern, _ in forms])
@@ -153,12 +153,19 @@ def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
         ],
         "company": [(sorted(c.leaves), sorted(c.friends), sorted(c.entities), c.within) for c in company.rows],
         "uses": _uses_told(uses.rows),
-        "names": [
-            (n.leaf, n.lang, n.bare.decode("latin-1"), n.whole.decode("latin-1"), n.words, n.joined) for n in names.rows
-        ],
     }
-    raw = [*letters, matcher.automaton, *_forms_told(vocabulary, uses), *sounds, matcher.sounds.automaton]
+    raw = [*letters, matcher.automaton, *_forms_told(vocabulary, uses), sounds_told(matcher.sounds)]
     return {**told, "sizes": [len(part) for part in raw]}, raw
+
+
+def sounds_told(sounds: Sounds) -> bytes:
+    """Names by their sound, as `sounds_of` wants them: JSON on one line, then raw bytes."""
+    names = _Table[Sounding]()
+    parts = [*_meaning_told(sounds.meanings, names), sounds.automaton]
+    rows = [
+        (n.leaf, n.lang, n.bare.decode("latin-1"), n.whole.decode("latin-1"), n.words, n.joined) for n in names.rows
+    ]
+    return b"".join((json.dumps([rows, [len(part) for part in parts]]).encode(), b"\n", *parts))
 
 
 def _packed(numbers: Sequence[int]) -> bytes:
@@ -194,7 +201,7 @@ def _uses_told(uses: Sequence[Use]) -> list[list[Any]]:
 
 def _names(told: Any, raw: memoryview) -> Names:
     parts = [raw[start:end] for start, end in pairwise(accumulate(told["sizes"], initial=0))]
-    letters, automaton, forms, heard, sounding = parts[:3], parts[3], parts[4:7], parts[7:10], parts[10]
+    letters, automaton, forms, heard = parts[:3], parts[3], parts[4:7], parts[7]
     uses = _uses(*told["uses"])
     meant = _meanings(letters, uses)
     friends = {leaf: [(p.encode("latin-1"), uses[n]) for p, n in rows] for leaf, rows in told["friends"]}
@@ -204,10 +211,19 @@ def _names(told: Any, raw: memoryview) -> Names:
         n: Watched(n, tuple([(leaf, company[one]) for leaf, one in shorts]), mask)
         for n, shorts, mask in told["watched"]
     }
+    return Names(vocabulary, watched, sounds_of(bytes(heard)), bytes(automaton))
+
+
+def sounds_of(told: bytes, leaves: Sequence[int] = ()) -> Sounds:
+    """What `sounds_told` told, with other numbers of leaves if `leaves` holds them in place of each."""
+    end = told.index(b"\n")
+    rows, sizes = json.loads(told[:end])
+    *parts, automaton = (memoryview(told)[start:stop] for start, stop in pairwise(accumulate(sizes, initial=end + 1)))
     names = [
-        Sounding(n, lang, a.encode("latin-1"), b.encode("latin-1"), *rest) for n, lang, a, b, *rest in told["names"]
+        Sounding(leaves[n] if leaves else n, lang, a.encode("latin-1"), b.encode("latin-1"), *rest)
+        for n, lang, a, b, *rest in rows
     ]
-    return Names(vocabulary, watched, Sounds.of(_meanings(heard, names), bytes(sounding)), bytes(automaton))
+    return Sounds.of(_meanings(parts, names), bytes(automaton))
 
 
 def _numbers(part: memoryview) -> list[int]:

@@ -104,8 +104,6 @@ class Vocabulary:
         self.friends: dict[int, list[Form]] = {}
         """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
         self._friends: dict[tuple[str, bool], int] = {}
-        self.sounding: list[tuple[int, str, str]] = []
-        """(entity leaf, language, spelling) of the names that may also be found by their sound."""
         self._numbers: dict[tuple[LeafKind, str, int], int] = {}
         self._folded: dict[str, tuple[bytes, ...]] = {}
         self._written: dict[str, tuple[str, ...]] = {}
@@ -120,7 +118,7 @@ class Vocabulary:
         forms: list[list[Form]],
         friends: dict[int, list[Form]],
     ) -> Vocabulary:
-        """One that was made before. It does not tell what may be found by its sound."""
+        """One that was made before."""
         made = cls()
         made.leaves, made.uses, made.forms, made.friends = [*leaves], uses, forms, friends
         made._numbers = {(leaf.kind, leaf.name, leaf.number): n for n, leaf in enumerate(made.leaves)}
