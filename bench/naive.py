@@ -23,7 +23,7 @@ from monitor.text.exceptions import Mark, letter_at, marks
 from monitor.text.language import paragraph_languages
 from monitor.text.letters import DATA, UNKNOWN
 from monitor.text.pages import faults
-from monitor.text.spellings import SHOUTED
+from monitor.text.spellings import BARE, SHOUTED
 from monitor.text.spellings import spellings as derived
 from monitor.watchlists import Entity, Short, WatchlistFile
 
@@ -36,6 +36,7 @@ Found = tuple[str, str, int, int, str, bool]
 _ARTICLE = b"".join(words("ال"))
 _LATIN_OR_DIGIT = re.compile(rb"[a-z0-9]")
 _APOSTROPHES = frozenset(DATA["apostrophes"])
+_JOINING = _APOSTROPHES | frozenset("_-\u200c\u200d") | frozenset(map(chr, range(0x64B, 0x656)))
 _FREE = re.compile(f"[{re.escape(DATA['apostrophes'])}\u200c\u200d]+")
 _MOST_WORDS = 12
 """No name that is watched has more words before the one that a line's end parts."""
@@ -59,6 +60,7 @@ class Spelling:
     star: bool = False
     exact: str = ""
     capitals: bool = False
+    close: bool = False
     unknown: str = ""
     marked: tuple[Mark, ...] = ()
 
@@ -146,12 +148,19 @@ class Naive:
             for other in derived(folded, lang, entity.kind):
                 shouted = capitals if other[0] == folded[0] else other[0] in SHOUTED
                 text_of_it = shown(b" ".join(other))
-                self._add(spellings(("name", entity.id), text_of_it, lang=lang, capitals=shouted, joined=False))
+                near = other[0] in BARE
+                self._add(
+                    spellings(("name", entity.id), text_of_it, lang=lang, capitals=shouted, close=near, joined=False)
+                )
         for name in entity.mask:
             self._add(spellings(("mask", entity.id), name.text, lang=name.lang))
         for number, short in enumerate(entity.short):
             exact = short.text if short.case else ""
-            self._add(spellings(("short", entity.id, str(number)), short.text, lang=short.lang, exact=exact))
+            owner = "short", entity.id, str(number)
+            self._add(spellings(owner, short.text, lang=short.lang, exact=exact))
+            folded = tuple(words(short.text))
+            for other in derived(folded, short.lang, entity.kind) if not exact else ():
+                self._add(spellings(owner, shown(b" ".join(other)), lang=short.lang, joined=False))
             for friend in short.with_:
                 self._add_friend(friend)
 
@@ -279,6 +288,7 @@ def spellings(
     star: bool = False,
     exact: str = "",
     capitals: bool = False,
+    close: bool = False,
     joined: bool = True,
 ) -> Iterator[Spelling]:
     """Every way to write a name: signs inside it kept, parted or joined, its words joined from six letters on."""
@@ -308,6 +318,7 @@ def spellings(
                 star=star,
                 exact=exact,
                 capitals=capitals,
+                close=close,
                 unknown=text if UNKNOWN in b"".join(form) else "",
                 marked=marks(text, stem[0]) if len(apart) == 1 else (),
             )
@@ -341,6 +352,8 @@ def _holds(part: Field, spelling: Spelling, prefix: bytes, suffix: bytes, start:
     if spelling.capitals and not "".join(c for c in letters.split()[0] if c.isalpha())[:2].isupper():
         return False
     if (spelling.exact or spelling.capitals) and _lost_in_capitals(part.letters, letters, spelling):
+        return False
+    if spelling.close and not all(c.isalnum() or (c.isspace() and c != "\n") or c in _JOINING for c in letters):
         return False
     if spelling.unknown and whole.casefold() != normalize("NFC", spelling.unknown).casefold():
         return False

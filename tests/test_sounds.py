@@ -18,6 +18,8 @@ entities:
   dahuk: {kind: person, name: Shahid Dahuki, names: {ar: [شهيد دهوكي]}}
   city: {kind: place, name: Sulaymaniyah, names: {ar: [السليمانية]}}
   party: {kind: party, name: Democratic Union Party, names: {ar: [حزب الاتحاد الديمقراطي]}}
+  chalabi: {kind: person, name: Jamal Chalabi, names: {fa: [جمال چلبی]}}
+  hashd: {kind: armed-group, name: Hashd Shaabi, names: {ar: [حشد شعبي]}}
   camp: {kind: base, name: Base Camp, names: {ar: [معسكر القاعدة]}}
 """
 
@@ -39,6 +41,8 @@ def names() -> Matcher:
         ("Nojaba Movement", "nujaba"),
         ("Shaheed Dahouki", "dahuk"),
         ("Shahid al-Dahuki", "dahuk"),
+        ("Djamal Tchelebi", "chalabi"),
+        ("Haschd Schaabi", "hashd"),
     ],
 )
 def test_found(names: Matcher, text: str, entity: str) -> None:
@@ -65,7 +69,19 @@ def test_not_found(names: Matcher, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Khatib Shah", "Falih ", "Ghazali dhu", "Sahhaf", "khh hkh", "h", "Muslih al-Hakim", "خامنه"]
+    "name",
+    [
+        "Khatib Shah",
+        "Falih ",
+        "Ghazali dhu",
+        "Sahhaf",
+        "khh hkh",
+        "h",
+        "Muslih al-Hakim",
+        "خامنه",
+        "Djihad Schah",
+        "Tchad dj",
+    ],
 )
 def test_short_and_long_texts_sound_alike(name: str) -> None:
     """The consonants of a name are the same alone and in a long text, though they are found in two ways."""

@@ -59,6 +59,10 @@ def written(name: str, lang: str, kind: str) -> list[str]:
         ("قوات سوريا الديمقراطية", "ar", "armed-group", "قوات سوريا الديموقراطيه"),
         ("Rusya Genelkurmay Başkanlığı", "tr", "state-organ", "rusya federasyonu genelkurmay baskanligi"),
         ("توافق امنیتی عراق و ترکیه", "fa", "agreement", "توافق امنيتي تركيه و عراق"),
+        ("Iraqi parliament", "en", "state-organ", "iraq parliament"),
+        ("Iraq Oil Ministry", "en", "state-organ", "iraqi oil ministry"),
+        ("Turkish Ministry of Defence", "en", "state-organ", "turkiye ministry of defence"),
+        ("اتحادیه میهنی کردستان", "fa", "party", "اتحاديهي ميهني كردستان"),
         ("خروج آمریکا از عراق در سال ۲۰۱۱", "fa", "operation", "خروج امريكا از عراق در 2011"),
     ],
 )
@@ -108,6 +112,25 @@ def test_found_in_text() -> None:
     matcher = compiled("entities:\n  forces: {kind: armed-group, name: American forces in Iraq}\n")
     assert named(matcher, "The US forces in Iraq left.") == [("forces", "US forces in Iraq")]
     assert named(matcher, "He told us forces in Iraq left.") == []
+
+
+def test_a_bare_country_belongs_to_the_next_word_where_no_sign_parts_them() -> None:
+    """Iraq parliament is the Iraqi parliament, but not where a sentence or a list ends between the two."""
+    matcher = compiled("entities:\n  organ: {kind: state-organ, name: Iraqi parliament}\n")
+    assert named(matcher, "The Iraq parliament met.") == [("organ", "Iraq parliament")]
+    for text in ("He was in Iraq. Parliament met.", "of Iraq, parliament and army", "from Iraq\nParliament met"):
+        assert named(matcher, text) == []
+
+
+def test_a_short_name_has_other_spellings_but_for_one_in_its_very_letters() -> None:
+    """With its company it is found as it is listed, and as its words allow."""
+    matcher = compiled(
+        "entities:\n"
+        "  pmf: {kind: armed-group, name: Hashd, short: [{say: Popular Mobilization, lang: en, with: [Iraq]}]}\n"
+        "  gov: {kind: armed-group, name: Gov, short: [{say: National Center, lang: en, with: [Iraq], case: exact}]}\n"
+    )
+    assert named(matcher, "Popular Mobilisation in Iraq, National Centre") == [("pmf", "Popular Mobilisation")]
+    assert named(matcher, "National Center of Iraq") == [("gov", "National Center")]
 
 
 def test_rest_must_have_letters() -> None:

@@ -139,6 +139,7 @@ def test_a_word_parted_by_the_end_of_a_line(sign: str) -> None:
         (("𝐈𝐫𝐚𝐪", "Ｉｒａｑ", "Iraq"), "letters for show"),
         (("Irаn", "Iran"), "a Cyrillic letter that looks Latin"),
         (("ѕеrvісе", "service"), "more of them"),
+        (("آیت‌الله", "آیت‌اﷲ"), "the sign for the name of God, behind a written alef"),
         (("ایران", "ایر\u200cان", "ایران\u200c\u200c"), "joiners that a conversion has strewn"),
         (("#عين_الأسد", "عين الأسد", "عين، الأسد"), "an underscore and other signs part words"),
         (("Ira\u00adq", "Ir\u200daq", "\u202eIraq\u202c", "Iraq"), "invisible signs"),

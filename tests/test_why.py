@@ -18,6 +18,7 @@ entities:
     names: {ku: [YNK]}
     short: [{say: PUK, with: [Talabani, "@iraq"], within: 4, case: exact}]
   kurds: {kind: place, name: Kurds, names: {tr: [Kürt]}}
+  parliament: {kind: state-organ, name: Iranian parliament}
   us: {kind: state, name: United States, names: {en: [US]}}
 words:
   attack: {en: [attack*]}
@@ -38,6 +39,7 @@ def names() -> Matcher:
         ("PUK is far from any word of Iraq", "en", "no company", "PUK", "within 4 words"),
         ("the puk of Iraq", "en", "case", "puk", "only `PUK` counts"),
         ("they told us", "en", "case", "us", "only in capitals it is the name: `US`"),
+        ("news of Iran. Parliament met", "en", "sign", "Iran. Parliament", "a sign parts its words"),
         ("Iraqci adam", "tr", "ending", "Iraq", "`ci` behind it makes another word"),
         ("Iraqî", "ku", "ending", "Iraq", "`î` behind it makes another word"),
         ("عراق بلا أداة", "ar", "ending", "عراق", "with the article `ال`"),

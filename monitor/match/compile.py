@@ -25,7 +25,7 @@ from monitor.query import evaluate as ev
 from monitor.query.gates import needed
 from monitor.query.parse import parse
 from monitor.text.language import language
-from monitor.text.spellings import SHOUTED, spellings
+from monitor.text.spellings import BARE, SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
 
 _MANY = 5_000
@@ -195,7 +195,11 @@ def _watch(
         shorts = []
         for place, short in enumerate(entity.short if entity.id in wanted else ()):
             leaf = vocabulary.leaf("short", entity.id, place)
-            vocabulary.add(short.text, Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else ""))
+            use = Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else "")
+            vocabulary.add(short.text, use)
+            if not short.case:
+                for other in spellings(vocabulary.words(short.text), short.lang, entity.kind):
+                    vocabulary.add_words(other, use)
             company, entities = _company(short, index, vocabulary, problems)
             queue.extend(entities)
             shorts.append((leaf, company))
@@ -215,7 +219,9 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
         name = vocabulary.words(spelling)
         for other in spellings(name, lang, entity.kind):
             capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-            vocabulary.add_words(other, use if capitals == use.capitals else use._replace(capitals=capitals))
+            close = other[0] in BARE
+            same = capitals == use.capitals and not close
+            vocabulary.add_words(other, use if same else use._replace(capitals=capitals, close=close))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

@@ -23,7 +23,7 @@ from monitor.query import evaluate as ev
 from monitor.query.gates import Gates
 from monitor.watchlists import Entity, Rule, WatchlistFile
 
-ENGINE = "4"
+ENGINE = "5"
 """Raised whenever folding, affixes or evaluation change what is found: stored articles then count as stale."""
 
 BATCH = 200

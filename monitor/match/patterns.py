@@ -62,7 +62,7 @@ class Patterns:
 
 def asks(use: Use) -> bool:
     """Whether more than the folded letters decides if this is meant."""
-    return bool(use.exact or use.capitals or use.unknown or use.article or use.marked)
+    return bool(use.exact or use.capitals or use.close or use.unknown or use.article or use.marked)
 
 
 def _meaning(uses: Sequence[Use]) -> Meaning:

@@ -220,7 +220,8 @@ class Scanner:
             before = gluing_before(use.lang, prefix, use.article, use.words > 1) if prefix else EVERY
             free = not suffix or use.star
             if before and (free or suffix.isdigit() or gluing_behind(use.lang, last, suffix)[1]):
-                plain = not (use.exact or use.capitals or use.unknown or use.marked or (use.article and not prefix))
+                asked_for = use.exact or use.capitals or use.close or use.unknown or use.marked
+                plain = not (asked_for or (use.article and not prefix))
                 glues = not prefix or use.star or (use.affixed and use.long)
                 if before is EVERY and free and plain and glues:
                     start, end = _hull(use, prefix, suffix, 0, 0)
@@ -352,15 +353,21 @@ def _parted(piece: bytes, gap: int, start: int, end: int) -> bool:
     return start < gap < end and piece[start - 1] <= SPACE
 
 
+def signs_part(text: Text, start: int, end: int) -> bool:
+    """Whether a sign stands between words that were found as one name."""
+    field, first, last = text.original(start, end)
+    return _PARTED.search(text.letters(field), first, last) is not None
+
+
 def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     """Whether a name that agrees in sound is one here: its ending, its capital, no sign that parts its words."""
     suffix = _ending(text.data, end)
     if suffix and not _suffixed(text, Use(leaf=name.leaf, lang=name.lang, long=True), suffix, start, end):
         return False
-    field, first, last = text.original(start, end)
-    letters = text.letters(field)
-    if _PARTED.search(letters, first, last):
+    if signs_part(text, start, end):
         return False
+    field, first, _ = text.original(start, end)
+    letters = text.letters(field)
     if not is_latin(name.bare):
         return text.lang(start) == "ckb"
     if not is_latin(text.data[start : start + 1]):  # سيرة الإسلام is not Saraya al-Salam, but جۆ بایدەن is Joe Biden
@@ -375,6 +382,8 @@ def _stands(text: Text, use: Use, prefix: bytes, suffix: bytes, start: int, end:
     if (prefix or use.article) and not _prefixed(text, use, prefix, start):
         return False
     if (use.exact or use.capitals) and not _in_capitals(text, use, start, end):
+        return False
+    if use.close and signs_part(text, start, end):
         return False
     if use.unknown and not _same_letters(text, use.unknown, start, end):
         return False

@@ -57,6 +57,8 @@ class Use(NamedTuple):
     """These very letters, in this case."""
     capitals: bool = False
     """Its first word only in capitals: US, not us."""
+    close: bool = False
+    """No sign parts its words."""
     unknown: str = ""
     """A word of a script without codes: its letters, compared in small letters."""
     marked: tuple[Mark, ...] = ()

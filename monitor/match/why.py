@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.match.matcher import Matcher
+from monitor.match.scan import signs_part
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import ARTICLE, Use, in_capitals
 from monitor.query import ast
@@ -22,7 +23,7 @@ from monitor.watchlists import Entity
 _SCOPES = {"title": "the title", "lead": "the lead", "body": "the body"}
 
 Place = tuple[int, int]
-Kind = Literal["masked", "no company", "case", "letters", "too short", "ending"]
+Kind = Literal["masked", "no company", "case", "letters", "sign", "too short", "ending"]
 
 _MOST_GLUED = 4
 """Letters glued to a name beyond which it is another word altogether, and nobody takes it for the name."""
@@ -139,6 +140,8 @@ def _in_letters(view: ArticleView, use: Use, place: Place) -> tuple[Kind, str] |
         field, first, last = view.text.original(place[0] + offset, place[0] + offset + 1)
         if (letter_at(view.text.letters(field), first, last) == letter) is not same:
             return "letters", f"the name is written {'with' if same else 'without'} `{letter}`"
+    if use.close and signs_part(view.text, *place):
+        return "sign", "a sign parts its words"
     if use.exact and found.replace(".", "") != use.exact.replace(".", ""):
         return "case", f"only `{use.exact}` counts, in these very letters"
     if use.capitals and not in_capitals(found):

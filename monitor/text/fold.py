@@ -235,6 +235,8 @@ def _expanded(text: str) -> tuple[str, Array]:
     for place, char in enumerate(text):
         if char > _SEPARATOR or TABLE[ord(char)] == EXPAND:
             new = "\ufffe" if "\ud800" <= char <= "\udfff" else letters.plain(char) or "\u200b"
+            if out and out[-1] == letters.SHARED.get(char):
+                new = new[1:]
         else:
             new = char
         out.append(new)

@@ -37,7 +37,8 @@ CODES: dict[str, int] = {c: ord(c) for c in _NAMED} | dict(zip(_SCRIPTS + _UNKNO
 UNKNOWN = CODES[_UNKNOWN]
 _ROWS: dict[str, str] = {c: to for letters, to, _ in DATA["rows"] for c in letters}
 _EXPAND: dict[str, str] = {c: to for letters, to, _ in DATA["expand"] for c in letters}
-
+SHARED: dict[str, str] = {c: letter for c, letter, _ in DATA["shared"]}
+"""Letters that become several, the first of which may stand before them already."""
 
 LATIN = bytes(range(CODES["a"], CODES["z"] + 1))
 STRANGE = CODES["а"], CODES["ѕ"]

@@ -53,6 +53,11 @@ _SEGMENT = bytes([SEGMENT])
 _DOUBLED = re.compile(rb"([^" + re.escape(_SEGMENT) + rb"])\1+", re.DOTALL)
 _COLOURED, _SWALLOWED = _before_h(_DATA["coloured"]), _before_h(_DATA["swallowed"])
 
+_UNHEARD = tuple(
+    (b"".join(words(written)), bytes(_SILENT if sound == "." else _code(sound) for sound in heard))
+    for written, heard, _ in _DATA["unheard"]
+)
+"""Letters of which some are not heard where they stand together."""
 _HEARD = (
     *((bytes((_code(pair[0]), _H)), bytes((_code(pair[0]), _SILENT))) for pair in _DATA["coloured"]),
     *((bytes((_code(pair[0]), _H)), bytes((_SILENT, _H))) for pair in _DATA["swallowed"]),
@@ -89,7 +94,9 @@ def heard(data: bytes) -> tuple[bytes, memoryview]:
 
 
 def _voiced(data: bytes) -> bytes:
-    """The text with every h that only colours its neighbour, and every k that it swallows, made silent."""
+    """The text with every h that only colours its neighbour, every k that it swallows and the like made silent."""
+    for written, heard in _UNHEARD:
+        data = data.replace(written, heard)
     if data.find(_H, 1) < 0:  # most short names of a compilation
         return data
     if len(data) < _SHORT:

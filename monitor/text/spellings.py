@@ -78,7 +78,7 @@ def _optional() -> dict[str, dict[bytes, frozenset[str]]]:
 
 
 def _frames() -> list[_Frame]:
-    rows = [(row, [row["before"], row["owner"]], False) for row in _DATA["country"]]
+    rows = [(row, [row["before"], row["owner"], *row.get("bare", ())], False) for row in _DATA["country"]]
     rows += [(row, [row["before"]], True) for row in _DATA["turned"]]
     return [
         _Frame(
@@ -103,10 +103,15 @@ _DOUBLED = {
     lang: (words(row["inside"])[0], words(row["ending"])[0]) for row in _DATA["doubled"] for lang in row["languages"]
 }
 """By language: the letter that is double or not anywhere, and the one that is at the end of a joined word."""
+_BOUND = {
+    lang: (words(row["behind"])[0], words(row["letter"])[0]) for row in _DATA["bound"] for lang in row["languages"]
+}
+"""By language: the end of a word that is bound to the next one, and the letter that may be written behind it."""
 _ASIDE = frozenset(words(word)[0] for row in _DATA["aside"] for word in row["words"])
 _GLUED = {lang: words(row["article"])[0] for row in _DATA["article"] for lang in row["languages"]}
 
-
+BARE = frozenset(words(country)[0] for row in _DATA["country"] for country in row.get("bare", ()))
+"""First words that belong to the next one only where no sign parts them: Iraq parliament, not "in Iraq. Parliament"."""
 SHOUTED = frozenset(words(w)[0] for row in _DATA["same"] for w in row["words"] if len(w) < LEAST_STEM and w.isupper())
 """First words that are another word in small letters: US, us."""
 
@@ -120,6 +125,8 @@ def spellings(name: Tokens, lang: str, kind: str) -> list[Tokens]:
         found.update(dict.fromkeys(latest))
         if not latest or len(found) > _MOST:
             break
+    if lang in _BOUND:
+        found.update(dict.fromkeys(s for one in list(found) for s in _bound(one, lang)))
     if lang in _DOUBLED:
         found.update(dict.fromkeys(s for one in list(found) for s in _doubled(one, lang, kind)))
     return list(found)[1 : _MOST + 1]
@@ -208,6 +215,14 @@ def _doubled(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
     if len(name) > 1 and choices[-1][0].endswith(ending * 2):
         choices[-1] += [w[: -len(ending)] for w in choices[-1]]
     yield from itertools.islice(itertools.product(*(dict.fromkeys(c) for c in choices)), _MOST)
+
+
+def _bound(name: Tokens, lang: str) -> Iterator[Tokens]:
+    """A letter behind words that are bound to the next one: behind one of them, or behind all."""
+    ending, letter = _BOUND[lang]
+    places = [n for n, word in enumerate(name[:-1]) if word.endswith(ending) and not word.endswith(ending + letter)]
+    for chosen in (*([place] for place in places), places) if len(places) > 1 else (places,) if places else ():
+        yield tuple([word + letter if n in chosen else word for n, word in enumerate(name)])
 
 
 def _enough(rest: Sequence[bytes]) -> bool:
