@@ -19,6 +19,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.app import App
 from monitor.errors import BusyError, MonitorError
+from monitor.service.course import tell_to_end
 from monitor.service.mail import MOST_PROBLEMS
 from monitor.service.poll import Report
 from monitor.service.rematch import Summary, added
@@ -59,7 +60,7 @@ def serve(app: App) -> None:
             _wait(told)
             logger.info("Stopping: what has been read is saved, the other feeds stay due.")
         finally:
-            stop.set()
+            tell_to_end(stop, app.sandbox, app.page_sandbox)
             scheduler.shutdown(wait=True)
             app.store.set_meta({"alive": "stopped"})
 

@@ -27,6 +27,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -35,10 +36,12 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 T = TypeVar("T")
 
-Cause = Literal["wall", "cpu", "memory", "crash", "slain", "error"]
+Cause = Literal["wall", "cpu", "memory", "crash", "slain", "error", "ended"]
 
 _MEGABYTE = 1 << 20
 _JOIN_SECONDS = 5.0
+_LOOK_SECONDS = 0.25
+"""Between two looks, while a child works, whether there is hurry."""
 _STARTING = threading.Lock()
 
 _FOLDER = "desk-monitor-"
@@ -86,6 +89,8 @@ class Killed:
 
 Outcome = Done[T] | Killed
 
+_ENDED = Killed(cause="ended", reason="was ended with the program")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -108,6 +113,7 @@ class Sandbox:
         self.workers = workers
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *preload])
+        self._hurry: tuple[float, float] | None = None
         self._free: queue.LifoQueue[_Child | None] = queue.LifoQueue()
         for _ in range(workers):
             self._free.put(None)
@@ -128,6 +134,14 @@ class Sandbox:
                 child.end()
         for _ in range(self.workers):
             self._free.put(None)
+
+    def hurry(self, seconds: float) -> None:
+        """From now on no job may take longer than this: the program is about to end.
+
+        A job whose child is ended for it tells nothing of itself: it is Killed with the cause "ended". May be called
+        from any thread and from a signal's handler.
+        """
+        self._hurry = time.monotonic(), seconds
 
     def run(self, function: Callable[..., T], args: tuple[Any, ...]) -> Outcome[T]:
         """Run one job and wait for it."""
@@ -181,16 +195,24 @@ class Sandbox:
             )
 
     def _gather(self, course: _Course[T]) -> None:
-        """Wait until some child says something or is overdue, and book what happened."""
-        soonest = min(task.deadline for task in course.busy.values())
-        ready = wait(list(course.busy), timeout=max(0.0, soonest - time.monotonic()))
+        """Wait a moment for some child to say something, and book what happened and who is overdue."""
+        soonest = min(self._end(task) for task in course.busy.values())
+        ready = wait(list(course.busy), timeout=min(_LOOK_SECONDS, max(0.0, soonest - time.monotonic())))
         for connection in ready:
             assert isinstance(connection, Connection)
             self._book(course, course.busy[connection])
         now = time.monotonic()
-        for task in [t for c, t in course.busy.items() if c not in ready and t.deadline <= now]:
+        for task in [t for c, t in course.busy.items() if c not in ready and self._end(t) <= now]:
             task.child.kill()
-            self._lose(course, task, Killed(cause="wall", reason=f"took longer than {self.limits.wall:g} s"))
+            late = Killed(cause="wall", reason=f"took longer than {self.limits.wall:g} s")
+            self._lose(course, task, late if task.deadline <= now else _ENDED)
+
+    def _end(self, task: _Task) -> float:
+        """When the job that runs is overdue, in the monotonic clock."""
+        if self._hurry is None:
+            return task.deadline
+        told, seconds = self._hurry
+        return min(task.deadline, max(told, task.deadline - self.limits.wall) + seconds)
 
     def _book(self, course: _Course[T], task: _Task) -> None:
         try:
@@ -201,7 +223,7 @@ class Sandbox:
                 course.again.add(number)
                 self._send_again(course, task)
             else:
-                self._lose(course, task, why)
+                self._lose(course, task, _ENDED if why.cause == "slain" and self._hurry else why)
             return
         course.outcomes[task.numbers.popleft()] = outcome
         task.deadline = time.monotonic() + self.limits.wall
@@ -265,7 +287,7 @@ class _Child:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, limits), daemon=True, name="sandbox")
         try:
-            with _without_main():
+            with _without_main(), _deaf():
                 _settle()
                 self._process.start()
         except BaseException:
@@ -324,6 +346,20 @@ def _without_main() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """A fork server that is started here hears no SIGTERM, which systemd and `timeout` send to the whole group.
+
+    Without it nobody could tell how its children ended. These do hear it, and what they worked on is tried once more.
+    """
+    resource_tracker.ensure_running()  # the fork server's start would do it, and unblock the signal by the way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _settle() -> None:
@@ -420,6 +456,7 @@ def _failure(error: Exception) -> Killed:
 def _confine(limits: Limits) -> None:
     """Take from this process what a parser does not need."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # blocked in the fork server alone
     sys.dont_write_bytecode = True
     ceiling = _address_space() + limits.memory
     for what, most in ((resource.RLIMIT_AS, ceiling), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):

@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from doomed import Doomed
 from fakes import Site, Workspace
 
 CACHES = itertools.count()
@@ -41,6 +42,13 @@ def plain_log() -> Iterator[None]:
     for name in ("monitor", "apscheduler"):
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [], True
+
+
+@pytest.fixture(scope="module")
+def doom() -> Iterator[Doomed]:
+    """Processes whose end can be arranged."""
+    with Doomed() as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +27,12 @@ ARRANGED = "DOOMED"
 """Environment variable with the job, for the fork server."""
 CRASH = b"crash-the-parser"
 """A document that holds this ends the child that parses it."""
+HANG = b"hang-the-parser"
+"""A document that holds this never comes out of it."""
 PATIENCE = 60
 """Seconds after which a job that hangs is ended."""
+
+Dump = dict[str, list[tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,18 @@ class Doomed:
         return Ended(**json.loads(self._process.stdout.readline()))
 
 
+def dump(root: Path) -> Dump:
+    """Every row of every table, and every word of the index with its place; nothing is left out."""
+    with closing(sqlite3.connect(root / "data" / "monitor.db")) as db:
+        names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        tables = [n for n in names if not re.match(r"search(_|$)|sqlite_", n)]
+        rows = {n: sorted(db.execute(f"SELECT * FROM {n}"), key=repr) for n in tables}  # noqa: S608 - our own tables
+        db.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, search, instance)")
+        rows["search"] = sorted(db.execute("SELECT * FROM temp.words"))
+    assert {"articles", "hits", "mentions", "feeds", "revisions", "told", "outbox", "poison"} <= set(rows)
+    return rows
+
+
 class Arranged:
     """Takes the place of faults.point."""
 
@@ -139,6 +158,8 @@ def arrange_child(job: Job) -> None:
     def parse_or_die(feed: str, body: bytes, *rest: Any) -> Any:
         if CRASH in body:
             signal.raise_signal(signal.SIGSEGV)
+        if HANG in body:
+            signal.pause()
         return parsed(feed, body, *rest)
 
     parse.parse = parse_or_die  # type: ignore[assignment]

@@ -69,9 +69,10 @@ desks:
 CONFIG = """\
 poll:
   tick: 1
+  connections: {connections}
   deadline: {deadline}
   allow_private: [{allowed}]
-  hosts: {{"127.0.0.1": {{connections: 16, spacing: 0}}}}
+  hosts: {{"127.0.0.1": {{connections: {connections}, spacing: 0}}}}
 {mail}
 """
 
@@ -234,13 +235,16 @@ class Workspace:
     clock: Clock = field(default_factory=Clock)
     mail: str = ""
     deadline: float = 20
+    connections: int = 16
+    """At the same time; 1 asks the feeds one after the other."""
 
     def lay_out(self) -> None:
         """Write configuration, watchlist and desk, and an empty database."""
         (self.root / "watchlists").mkdir(parents=True, exist_ok=True)
         (self.root / "data").mkdir(exist_ok=True)
         allowed = ", ".join(f'"127.0.0.1:{p}"' for p in self.ports)
-        self.write("monitor.yaml", CONFIG.format(allowed=allowed, mail=self.mail, deadline=self.deadline))
+        config = CONFIG.format(allowed=allowed, mail=self.mail, deadline=self.deadline, connections=self.connections)
+        self.write("monitor.yaml", config)
         self.write("watchlists/bases.yaml", WATCHLIST)
         self.write("watchlists/desks.yaml", DESKS)
         self.feeds({})

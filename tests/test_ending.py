@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -13,13 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from doomed import Doomed, Job
+from doomed import HANG, Doomed, Dump, Job, dump
 from fakes import NOW, Answer, Site, Workspace, entries, rss, until
-from test_faults import Dump, dump
 
 from monitor.app import App
 from monitor.errors import TemporaryError
-from monitor.model import Failed
+from monitor.model import Article, Failed
 from monitor.sandbox import Done, Killed
 from monitor.service import course, poll
 from monitor.service.care import examine
@@ -27,13 +27,6 @@ from monitor.service.course import Course
 from monitor.service.read import Read
 
 NAMES = "abcdefgh"
-
-
-@pytest.fixture(scope="module")
-def doom() -> Iterator[Doomed]:
-    """Processes that get a signal at an arranged place."""
-    with Doomed() as made:
-        yield made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +43,8 @@ def case(doom: Doomed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cas
     """Eight feeds, one after the other, older news first, so that no portion changes its order; two are ill."""
     root = tmp_path_factory.mktemp("case")
     with Site() as site:
-        desk = Workspace(root=root / "begun", ports=(site.port,), deadline=3600)
+        desk = Workspace(root=root / "begun", ports=(site.port,), deadline=3600, connections=1)
         desk.lay_out()
-        text = desk.config.read_text().replace("poll:\n", "poll:\n  connections: 1\n")
-        desk.write("monitor.yaml", text.replace("connections: 16", "connections: 1"))
         desk.write("watchlists/desks.yaml", "desks: []\n")  # mails are not what is compared
         desk.feeds({name: f"{site.base}/{name}" for name in NAMES})
         for number, name in enumerate(NAMES):
@@ -75,12 +66,29 @@ def whole_store(root: Path) -> Dump:
     return rows | {"meta": [row for row in rows["meta"] if row[0] != "alive"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a command is told to end, and what it does then."""
+
+    command: str
+    signal: int
+    code: int
+    said: str
+    """A regular expression for all that stands on stderr."""
+
+
+WATCH = Way("run", signal.SIGTERM, 0, "(?s).* Stopping: .*")
+TERMINATED = Way("poll", signal.SIGTERM, 143, "monitor: ended by SIGTERM: [0-8] of [08] feeds are polled and saved.*")
+INTERRUPTED = Way("poll", signal.SIGINT, 130, "monitor: interrupted: [0-8] of [08] feeds are polled and saved.*")
+
+
 def under_lease(root: Path) -> int:
     """Feeds that somebody has in hand."""
     with closing(sqlite3.connect(root / "data" / "monitor.db")) as db:
         return int(db.execute("SELECT count(*) FROM feeds WHERE lease_owner <> ''").fetchone()[0])
 
 
+@pytest.mark.parametrize("way", [WATCH, TERMINATED], ids=["watch", "poll"])
 @pytest.mark.parametrize(
     ("point", "nth"),
     [
@@ -89,20 +97,57 @@ def under_lease(root: Path) -> int:
         ("poll.released", 1),
     ],
 )  # fmt: skip
-def test_told_to_end_anywhere_nothing_is_lost(case: Case, doom: Doomed, tmp_path: Path, point: str, nth: int) -> None:
-    """SIGTERM at any place of a watch's poll: it exits with 0 and no lease; the next poll, at once, makes it whole."""
-    root = Path(shutil.copytree(case.begun, tmp_path / "desk"))
-    job = Job(arguments=command(root, "run"), now=NOW.isoformat(), zero_lease=False)
+def test_told_to_end_anywhere_nothing_is_lost(
+    case: Case, doom: Doomed, tmp_path: Path, point: str, nth: int, way: Way
+) -> None:
+    """SIGTERM at any place of a poll: it ends in its own words, with no lease; the next poll, at once, makes it whole.
 
-    told = doom.run(replace(job, point=point, nth=nth, signal=signal.SIGTERM))
+    That of a watch exits with 0, a command with 143.
+    """
+    root = Path(shutil.copytree(case.begun, tmp_path / "desk"))
+    job = Job(arguments=command(root, way.command), now=NOW.isoformat(), zero_lease=False)
+
+    told = doom.run(replace(job, point=point, nth=nth, signal=way.signal))
     leases = under_lease(root)
     rest = doom.run(replace(job, arguments=command(root, "poll")))
 
-    assert (told.code, rest.code) == (0, 0), (told, rest)
+    assert (told.code, told.out, rest.code) == (way.code, "", 0), (told, rest)
+    assert re.fullmatch(way.said, told.err.strip()), told
     assert leases == 0
+    assert_whole(case, root)
+
+
+def assert_whole(case: Case, root: Path) -> None:
+    """Every table is as after a poll that nobody disturbed."""
     found = whole_store(root)
     for name in case.ended:
         assert found[name] == case.ended[name], name
+
+
+@pytest.mark.parametrize("way", [WATCH, TERMINATED, INTERRUPTED], ids=["watch", "poll", "ctrl-c"])
+def test_a_document_that_hangs_in_its_parser_delays_no_end(case: Case, doom: Doomed, tmp_path: Path, way: Way) -> None:
+    """Its child is ended soon, the feeds before it are saved, and it is no poison: the next poll reads it."""
+    root = Path(shutil.copytree(case.begun, tmp_path / "desk"))
+    job = Job(arguments=command(root, way.command), now=NOW.isoformat(), zero_lease=False)
+    shown = case.site.pages["/c"]
+    case.site.pages["/c"] = Answer(body=b"<rss>" + HANG)
+    try:
+        told = doom.run(replace(job, point="poll.fetched", signal=way.signal))
+    finally:
+        case.site.pages["/c"] = shown
+    left, leases = dump(root), under_lease(root)
+    with Workspace(root=root).open() as app:
+        states = app.store.states()
+
+    rest = doom.run(replace(job, arguments=command(root, "poll")))
+
+    assert (told.code, rest.code) == (way.code, 0), (told, rest)
+    assert re.fullmatch(way.said, told.err.strip()), told
+    assert (left["poison"], leases) == ([], 0)
+    tried = {name: state.last_try is not None for name, state in states.items()}
+    assert tried == {name: name in "ab" for name in NAMES}
+    assert {row[1] for row in left["articles"]} == {row[1] for row in case.ended["articles"] if row[2] == "a"}
+    assert_whole(case, root)
 
 
 def test_a_server_that_keeps_us_waiting_delays_no_end(case: Case, doom: Doomed, tmp_path: Path) -> None:
@@ -124,9 +169,7 @@ def test_a_server_that_keeps_us_waiting_delays_no_end(case: Case, doom: Doomed, 
     assert told.code == 0, told
     assert 0 < len(kept) < len(case.ended["articles"])
     assert '"feeds": 5' in rest.out
-    found = whole_store(root)
-    for name in case.ended:
-        assert found[name] == case.ended[name], name
+    assert_whole(case, root)
 
 
 def polled_until_told(app: App, seconds: float, monkeypatch: pytest.MonkeyPatch) -> poll.Report:
@@ -178,6 +221,29 @@ def test_what_takes_too_long_is_dropped(desk: Workspace, site: Site, monkeypatch
     assert (report.feeds, report.fetched, report.articles) == (3, 0, 0)
     assert {(s.last_try, s.etag, s.lease_owner) for s in states.values()} == {(None, "", "")}
     assert (again.feeds, again.articles) == (3, 3)
+
+
+def test_a_page_whose_child_was_ended_is_read_by_the_next_poll(desk: Workspace, site: Site) -> None:
+    """Its article is not stored with the feed's own text, which would stay: a page is asked for once."""
+    desk.write("watchlists/feeds.yaml", f'feeds:\n  - {{id: a, url: "{site.base}/a", lang: en, fulltext: yes}}\n')
+    site.show("/a", [replace(entries(1)[0], link=f"{site.base}/page")])
+    text = "<p>The harvest near the old bridge is told of with many other words.</p>" * 9
+    site.pages["/page"] = Answer(body=f"<article>{text}</article>".encode(), content_type="text/html")
+    stop = threading.Event()
+    with desk.open() as app:
+        polling, pages = app.polling, app.polling.pages
+        assert pages is not None
+
+        def read(jobs: Sequence[tuple[object, ...]]) -> Iterator[Done[Article | None] | Killed]:
+            stop.set()
+            return iter([Killed(cause="ended", reason="was ended with the program")] * len(jobs))
+
+        report = replace(polling, pages=replace(pages, read=read)).poll(stop=stop)
+        assert app.store.counts().articles == 0
+        app.polling.poll()
+        (found,) = app.search.find("harvest")
+    assert (report.feeds, report.fetched) == (1, 0)
+    assert found.stored.article.text.startswith("The harvest near the old bridge")
 
 
 def test_a_poll_told_to_end_before_it_begins_asks_nobody(desk: Workspace, site: Site) -> None:

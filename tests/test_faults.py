@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from doomed import CRASH, Doomed, Ended, Job
+from doomed import CRASH, Doomed, Dump, Ended, Job, dump
 from fakes import NOW, Answer, Entry, Relay, Site, Workspace, entries, until
 
 from monitor import faults
@@ -40,15 +40,6 @@ IN_DOUBT = {"file.committed", "file.named", "smtp.committed", "smtp.dotted", "sm
 HOST = "mail: {host: desk.example.org}\n"
 """The right side of Message-IDs, as the relay of the tests has it."""
 
-Dump = dict[str, list[tuple[object, ...]]]
-
-
-@pytest.fixture(scope="module")
-def doom() -> Iterator[Doomed]:
-    """Processes whose end can be arranged."""
-    with Doomed() as made:
-        yield made
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -68,10 +59,8 @@ def case(doom: Doomed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cas
     """Eleven feeds: new, edited, unchanged, moved, failing, flooding, copying, crashing, and with new GUIDs."""
     root = tmp_path_factory.mktemp("case")
     with Site() as site:
-        desk = Workspace(root=root / "begun", ports=(site.port,))
+        desk = Workspace(root=root / "begun", ports=(site.port,), connections=1)
         desk.lay_out()
-        text = desk.config.read_text().replace("poll:\n", "poll:\n  connections: 1\n")
-        desk.write("monitor.yaml", text.replace("connections: 16", "connections: 1"))
         desk.feeds({name: f"{site.base}/{name}" for name in "abcdefghij"})
         first(site)
         assert doom.run(Job(arguments=poll(desk.root), now=NOW.isoformat())).code == 0
@@ -127,18 +116,6 @@ def second(site: Site) -> None:
 def poll(root: Path) -> list[str]:
     """The command that polls what is due."""
     return ["--config", str(root / "monitor.yaml"), "poll"]
-
-
-def dump(root: Path) -> Dump:
-    """Every row of every table, and every word of the index with its place; nothing is left out."""
-    with closing(sqlite3.connect(root / "data" / "monitor.db")) as db:
-        names = [n for (n,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        tables = [n for n in names if not re.match(r"search(_|$)|sqlite_", n)]
-        rows = {n: sorted(db.execute(f"SELECT * FROM {n}"), key=repr) for n in tables}  # noqa: S608 - our own tables
-        db.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, search, instance)")
-        rows["search"] = sorted(db.execute("SELECT * FROM temp.words"))
-    assert {"articles", "hits", "mentions", "feeds", "revisions", "told", "outbox", "poison"} <= set(rows)
-    return rows
 
 
 def same(root: Path, wanted: Dump) -> bool:

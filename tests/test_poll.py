@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections import Counter
@@ -375,6 +376,37 @@ def test_a_store_that_cannot_be_written_keeps_the_feed_due(
             with pytest.raises(TemporaryError):
                 app.polling.poll()
         assert app.polling.poll().articles == 1
+
+
+def test_a_poll_that_fails_asks_for_no_feed_that_it_gave_back(desk: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When saving fails the fetches that still run are ended first, and then the leases are given back."""
+    monkeypatch.setattr(poll, "GROUP", 1)
+    desk.feeds({name: f"http://feed.example/{name}" for name in "abc"})
+    at_the_end: list[set[str]] = []
+
+    class Slow:
+        async def fetch_all(
+            self,
+            feeds: Sequence[tuple[Feed, FeedState]],
+            **asked: bool,  # noqa: ARG002  # the port's
+        ) -> AsyncIterator[tuple[Feed, FetchResult]]:
+            """One failure for each feed but the last, which never answers."""
+            try:
+                for feed, _ in feeds[:-1]:
+                    yield feed, Failed(kind="dns", message="has no address")
+                await asyncio.Event().wait()
+            finally:
+                at_the_end.append(set(leases(desk)))
+
+    def full(batches: Sequence[Batch]) -> Saved:
+        raise TemporaryError(f"the disk is full ({len(batches)} batches)")
+
+    with desk.open() as app:
+        monkeypatch.setattr(app.store, "save", full)
+        with pytest.raises(TemporaryError):
+            replace(app.polling, fetcher=Slow()).poll()
+    assert at_the_end == [set("abc")]
+    assert leases(desk) == {}
 
 
 class Calm:

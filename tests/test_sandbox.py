@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -170,6 +172,23 @@ def test_threads_share_the_children(sandbox: Sandbox) -> None:
     assert answers == {n: [n**k for k in range(20)] for n in range(4)}
 
 
+def test_in_a_hurry_a_job_that_hangs_is_ended_and_not_blamed(tmp_path: Path) -> None:
+    """Told from another thread while it hangs: its child is ended, and the job behind it is done."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"read")
+    with Sandbox(workers=1, limits=Limits(wall=60)) as made, ThreadPoolExecutor(1) as other:
+
+        def tell() -> BinaryIO:
+            held = pipe.open("wb")  # waits until the child has begun to read, which will never end
+            made.hurry(2)
+            return held
+
+        telling = other.submit(tell)
+        hung, behind = made.map(Path.read_bytes, [(pipe,), (tmp_path / "file",)])
+        telling.result().close()
+    assert (hung, behind) == (Killed(cause="ended", reason="was ended with the program"), Done(value=b"read"))
+
+
 def test_an_abandoned_run_gives_its_children_back(sandbox: Sandbox) -> None:
     """Who stops reading outcomes blocks nobody else."""
     outcomes = sandbox.map(abs, [(n,) for n in range(100)], batch=1)
@@ -254,6 +273,35 @@ def test_what_a_killed_program_left_is_removed_at_the_next_start(tmp_path: Path)
         living.communicate("")
     assert (killed.returncode, living.returncode, third.returncode) == (-signal.SIGKILL, 0, 0)
     assert set(tmp_path.iterdir()) == others
+
+
+GROUP = """\
+import os, signal, sys, threading
+from pathlib import Path
+from monitor.sandbox import Sandbox
+signal.signal(signal.SIGTERM, lambda *_: None)
+pipe = Path(sys.argv[1])
+def tell():
+    held.append(pipe.open("wb"))
+    os.killpg(0, signal.SIGTERM)
+    made.hurry(1)
+held = []
+with Sandbox(workers=1) as made:
+    threading.Thread(target=tell).start()
+    print(made.run(Path.read_bytes, (pipe,)).cause)
+"""
+
+
+def test_a_signal_to_the_whole_group_is_no_fault_of_a_job(tmp_path: Path) -> None:
+    """As systemd and `timeout` send it: the job is tried once more, and is not blamed for the end of its child."""
+    os.mkfifo(pipe := tmp_path / "pipe")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    run = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", GROUP, pipe], capture_output=True, text=True, env=env, timeout=60,
+        start_new_session=True, check=True,
+    )  # fmt: skip
+
+    assert (run.stdout, run.stderr) == ("ended\n", "")
 
 
 def lose_once(marker: Path) -> str:

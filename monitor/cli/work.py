@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +15,9 @@ from monitor.app import CONFIG, App, lay_out
 from monitor.cli.show import json_option, line, progress, say, warn_about
 from monitor.cli.trace import traced
 from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from monitor.service.poll import Report
 
 _SHOWN = 5
 
@@ -56,17 +64,15 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
         unknown = set(feed) - {f.id for f in force.feeds if f.url}
         if unknown:
             raise UsageError(f"There is no feed `{min(unknown)}` to poll: `monitor feeds list` shows their ids.")
-        with traced(feeds=len(set(feed))) if verbose else progress("Polling") as shown:
-            report = app.polling.poll(set(feed) or None, every=which == "all" or bool(feed), progress=shown)
-        looked, left = app.look_back.few()
-    if as_json:
-        keys = ("feeds", "fetched", "unchanged", "failed", "articles", "hits")
-        line({key: getattr(report, key) for key in keys} | {"seconds": round(report.seconds, 3)})
-    else:
-        click.echo(
-            f"{report.feeds} feeds: {report.fetched} read, {report.unchanged} unchanged, {report.failed} failed; "
-            f"{report.articles} new articles, {report.revised} edited, {report.hits} hits in {report.seconds:.1f} s"
-        )
+        with _ending(app) as (stop, told):
+            with traced(feeds=len(set(feed))) if verbose else progress("Polling") as shown:
+                report = app.polling.poll(
+                    set(feed) or None, every=which == "all" or bool(feed), progress=shown, stop=stop
+                )
+            _heed(told, report)
+            looked, left = app.look_back.few()
+            _heed(told, report)
+    _show(report, as_json=as_json)
     if looked.articles:
         say(
             f"The watchlists have changed: {looked.articles} articles of the last 30 days were matched again, "
@@ -76,13 +82,61 @@ def poll_command(config: Path, feed: tuple[str, ...], which: str, *, verbose: bo
         say(
             f"The watchlists have changed since {left} stored articles were matched: run `monitor rematch --since 30d`."
         )
-    shown_failures = report.failures if verbose else report.failures[:_SHOWN]
     if report.feeds < len(set(feed)):
         say("Some were left alone: their servers asked for it, or another monitor polls them now: see `monitor feeds`.")
-    for title, _, sentence in shown_failures:
+    _say_failures(report, len(report.failures) if verbose else _SHOWN)
+
+
+@contextmanager
+def _ending(app: App) -> Iterator[tuple[threading.Event, list[int]]]:
+    """While the block runs SIGTERM and Ctrl-C tell a poll with this event to end; the list comes to hold the signal."""
+    from monitor.service.course import tell_to_end
+
+    stop, told = threading.Event(), list[int]()
+    feeds, pages = app.sandbox, app.page_sandbox
+
+    def tell(number: int, _: object) -> None:
+        if not told:  # `timeout` sends its signal twice, and an event cannot be set while it is set
+            told.append(number)
+            tell_to_end(stop, feeds, pages)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop, told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _heed(told: list[int], report: Report) -> None:
+    """After a signal say in one sentence how far the poll came, and exit with the code that shells give for it."""
+    if not told:
+        return
+    number = told[0]
+    how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+    done = report.fetched + report.unchanged + report.failed
+    rest = "; run the command again for the others" if done < report.feeds else ""
+    say(f"monitor: {how}: {done} of {report.feeds} feeds are polled and saved{rest}.")
+    raise click.exceptions.Exit(128 + number)
+
+
+def _show(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        keys = ("feeds", "fetched", "unchanged", "failed", "articles", "hits")
+        line({key: getattr(report, key) for key in keys} | {"seconds": round(report.seconds, 3)})
+    else:
+        click.echo(
+            f"{report.feeds} feeds: {report.fetched} read, {report.unchanged} unchanged, {report.failed} failed; "
+            f"{report.articles} new articles, {report.revised} edited, {report.hits} hits in {report.seconds:.1f} s"
+        )
+
+
+def _say_failures(report: Report, most: int) -> None:
+    """Say what failed, and exit with 4 when everything did."""
+    for title, _, sentence in report.failures[:most]:
         say(f"{title}: {sentence}")
-    if len(report.failures) > len(shown_failures):
-        say(f"... and {len(report.failures) - _SHOWN} more: `monitor feeds` lists them.")
+    if len(report.failures) > most:
+        say(f"... and {len(report.failures) - most} more: `monitor feeds` lists them.")
     if report.feeds and report.failed == report.feeds:
         raise click.exceptions.Exit(4)
 

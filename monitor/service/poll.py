@@ -7,15 +7,14 @@ store.claim_due | fetcher.fetch_all | sandbox(read_feed) | store.known | extract
 from __future__ import annotations
 
 import asyncio
-import itertools
 import pickle
 import threading
 import time
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -115,8 +114,9 @@ class Polling:
     ) -> Report:
         """Poll what is due (`every`: due or not) of all feeds or of `only`; the outside never makes it raise.
 
-        Once `stop` is set it writes what it has read and gives the rest back, still due, within seconds. `alive` is
-        called, from a thread, now and then for as long as it moves on.
+        Once it is told to end (`course.tell_to_end`) it writes what it has read and gives the rest back, still due,
+        within seconds; by `stop` alone it waits for a document that hangs in its parser. `alive` is called, from a
+        thread, now and then for as long as it moves on.
         """
         return asyncio.run(self._poll(only, Course(stop, alive), every=every, progress=progress))
 
@@ -183,20 +183,23 @@ class Polling:
         hand = ThreadPoolExecutor(1, thread_name_prefix="writing")
         write = partial(self._written, hand, course, report, progress, len(due))
         try:
-            fetched = _grouped(self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due]), course)
-            async for waiting in _poison_last(fetched, {s.feed for _, s in due if s.error_kind == "poison"}, course):
-                answers = [(feed, states[feed.id], result) for feed, result in waiting]
-                faults.point("poll.fetched")
-                outcomes = await asyncio.to_thread(self._parsed, answers, course)
-                answers, outcomes = lane.aside(_reached(answers, len(outcomes)), outcomes)
-                faults.point("poll.parsed")
-                if writing:
+            fetched = self.fetcher.fetch_all([(f, asking(s, self.clock())) for f, s in due])
+            async with aclosing(
+                _poison_last(_grouped(fetched, course), {s.feed for _, s in due if s.error_kind == "poison"}, course)
+            ) as groups:
+                async for group in groups:
+                    answers = [(feed, states[feed.id], result) for feed, result in group]
+                    faults.point("poll.fetched")
+                    answers, outcomes = lane.aside(*await asyncio.to_thread(self._parsed, answers, course))
+                    faults.point("poll.parsed")
+                    if writing:
+                        await writing
+                    writing = asyncio.create_task(write(answers, outcomes))
+            async for back in course.along(lane.rest()):
+                if back and writing:
                     await writing
-                writing = asyncio.create_task(write(answers, outcomes))
-            async for answers, outcomes in course.along(lane.rest()):
-                if writing:
-                    await writing
-                writing = asyncio.create_task(write(answers, outcomes))
+                if back:
+                    writing = asyncio.create_task(write(*back))
         finally:
             lane.close()
             try:
@@ -205,21 +208,22 @@ class Polling:
             finally:
                 hand.shutdown()
 
-    def _parsed(self, answers: Sequence[Answer], course: Course) -> list[Read | Failed]:
-        """What the children make of the bodies among the answers, in order; of the first alone when it is late."""
+    def _parsed(self, answers: Sequence[Answer], course: Course) -> tuple[list[Answer], list[Read | Failed]]:
+        """The answers that are dealt with, and what the children make of the bodies among them, in order.
+
+        The others are left to the next poll: for their bodies there was no time, or their child was ended by us.
+        """
         now = self.clock()
-        jobs = [
-            (f, r.body, r.content_type, r.url, now, s.identity, s.correction)
-            for f, s, r in answers
-            if isinstance(r, Fetched)
-        ]
-        outcomes: list[Read | Failed] = []
-        for outcome in self.read(jobs) if jobs else ():
-            outcomes.append(_read(outcome))
-            course.step()
+        bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
+        jobs = [(f, r.body, r.content_type, r.url, now, s.identity, s.correction) for f, s, r in bodies]
+        read: dict[str, Read | Failed] = {}
+        for (feed, *_), outcome in zip(bodies, self.read(jobs) if jobs else (), strict=True):
+            if isinstance(outcome, Done) or outcome.cause != "ended":
+                read[feed.id] = _read(outcome)
+                course.step()
             if course.late():
                 break
-        return outcomes
+        return [a for a in answers if not isinstance(a[2], Fetched) or a[0].id in read], list(read.values())
 
     async def _written(
         self,
@@ -243,12 +247,12 @@ class Polling:
         now = self.clock()
         bodies = [(f, s, r) for f, s, r in answers if isinstance(r, Fetched)]
         batches: list[Batch] = []
-        new: list[Opened] = []
+        new: list[Opened] = []  # no page's when told to end: its child may have been ended, and it is asked for once
         self._keep_poison(bodies, outcomes)
         for (feed, state, fetched), read in zip(bodies, outcomes, strict=True):
             if isinstance(read, Failed):
                 batches.append(self._failed(feed, state, read, now, report))
-            else:
+            elif not (feed.fulltext and course.ends()):
                 trace.parsed(feed, read)
                 known = replace(state, page_note=with_letters(state.page_note, read.lost))
                 new.append((feed, known, fetched, list(read.articles)))
@@ -361,7 +365,7 @@ class Polling:
 
 async def _grouped(
     answers: AsyncIterator[tuple[Feed, FetchResult]], course: Course
-) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
+) -> AsyncGenerator[list[tuple[Feed, FetchResult]], None]:
     """Answers in groups: of GROUP while they come fast, of what is there when nothing comes for a moment.
 
     One feed that hangs to its deadline never keeps the articles of the others waiting. A poll that is to end takes what
@@ -369,26 +373,15 @@ async def _grouped(
     """
     group: list[tuple[Feed, FetchResult]] = []
     quiet = 0.0
-    coming = asyncio.ensure_future(anext(answers, None))
-    try:
-        while not course.ends():
-            done, _ = await asyncio.wait({coming}, timeout=min(LOOK, PAUSE))
-            quiet = 0.0 if done else quiet + LOOK
-            answer = coming.result() if done else None
-            if answer is not None:
-                course.step()
-                group.append(answer)
-                coming = asyncio.ensure_future(anext(answers, None))
+    async with aclosing(course.along(answers)) as coming:
+        async for answer in coming:
+            quiet = 0.0 if answer else quiet + LOOK
+            group += [answer] if answer else []
             if group and (len(group) >= GROUP or quiet >= PAUSE):
                 yield group
                 group, quiet = [], 0.0
-            if done and answer is None:
-                break
-        if group:
-            yield group
-    finally:
-        coming.cancel()
-        await asyncio.wait({coming})
+    if group:
+        yield group
 
 
 def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
@@ -400,25 +393,20 @@ def _timed(state: FeedState, new: Sequence[Article]) -> FeedState:
 
 
 async def _poison_last(
-    groups: AsyncIterator[list[tuple[Feed, FetchResult]]], poison: Collection[str], course: Course
-) -> AsyncIterator[list[tuple[Feed, FetchResult]]]:
+    groups: AsyncGenerator[list[tuple[Feed, FetchResult]], None], poison: Collection[str], course: Course
+) -> AsyncGenerator[list[tuple[Feed, FetchResult]], None]:
     """The same, with the bodies of feeds that were poison at the end: each may hold its group up for 30 seconds.
 
     A poll that is to end has no time for them.
     """
     last: list[tuple[Feed, FetchResult]] = []
-    async for group in groups:
-        last += [(f, r) for f, r in group if f.id in poison and isinstance(r, Fetched)]
-        if well := [(f, r) for f, r in group if f.id not in poison or not isinstance(r, Fetched)]:
-            yield well
+    async with aclosing(groups):
+        async for group in groups:
+            last += [(f, r) for f, r in group if f.id in poison and isinstance(r, Fetched)]
+            if well := [(f, r) for f, r in group if f.id not in poison or not isinstance(r, Fetched)]:
+                yield well
     if last and not course.ends():
         yield last
-
-
-def _reached(answers: Sequence[Answer], read: int) -> list[Answer]:
-    """The answers without the bodies behind the first `read`, for which there was no time."""
-    bodies = itertools.count()
-    return [a for a in answers if not isinstance(a[2], Fetched) or next(bodies) < read]
 
 
 def _portions(opened: Sequence[Opened]) -> Iterator[list[Opened]]:
