@@ -22,6 +22,9 @@ from monitor.cli import COMMANDS, main
 from monitor.daemon import locked
 from monitor.errors import BusyError, ConfigError, MonitorError, StoreError, TemporaryError, UsageError
 
+PATIENCE = 120
+"""Seconds after which a command that hangs is given up, however busy the machine; none are promised."""
+
 ARCHIVE = [
     {"id": "1", "title": "Ain al-Asad attacked", "text": "Drones attacked.", "url": "http://x.example/1", "lang": "en",
      "published": "2020-01-03T01:00:00Z", "source": "Paper"},
@@ -642,17 +645,27 @@ def command(desk: Workspace, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_in_a_poll(desk: Workspace, site: Site) -> None:
-    """Exit code 130 at once, one word, no traceback; the next poll takes up all feeds."""
+@pytest.mark.parametrize(
+    ("number", "code", "how"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")]
+)
+def test_ctrl_c_in_a_poll(desk: Workspace, site: Site, number: int, code: int, how: str) -> None:
+    """It waits for no server, though that may take an hour; one sentence, no traceback; the next poll takes up all."""
+    desk.deadline = 3600
+    desk.lay_out()
+    desk.feeds({"a": f"{site.base}/a"})
     site.pages["/a"] = lambda: Answer(hold=site.closing)
     with command(desk, "poll") as poll:
-        assert until(lambda: site.asked["/a"] == 1)
-        poll.send_signal(signal.SIGINT)
-        out, err = poll.communicate(timeout=10)
-    assert (poll.returncode, out, err.strip()) == (130, "", "monitor: interrupted")
+        try:
+            assert until(lambda: site.asked["/a"] == 1, seconds=PATIENCE)
+            poll.send_signal(number)
+            out, err = poll.communicate(timeout=PATIENCE)
+        finally:
+            poll.kill()
+    assert (poll.returncode, out) == (code, "")
+    assert err == f"monitor: {how}: 0 of 1 feeds are polled and saved; run the command again for the others.\n"
     site.show("/a", entries(1))
     with command(desk, "poll", "--json") as again:
-        assert json.loads(again.communicate(timeout=30)[0])["articles"] == 1
+        assert json.loads(again.communicate(timeout=PATIENCE)[0])["articles"] == 1
 
 
 def test_a_reader_that_closes_the_pipe(desk: Workspace) -> None:

@@ -13,15 +13,17 @@ import socketserver
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import pytest
-from fakes import Answer, Site, Workspace, entries
+from fakes import Answer, Site, Workspace, entries, until
 from watched import Seen, look
 
+from monitor.app import App
 from monitor.sandbox import Done, Killed, Limits, Outcome, Sandbox
 from monitor.service.read import PRELOAD
 
@@ -84,7 +86,11 @@ LARGE: dict[str, Callable[[], bytes]] = {
 }
 """Large and harmless: read within the limits, and cut to size."""
 
-SERVERS = ("drip", "endless", "headers", "hints", "crumbs", "mute", "short")
+HANGING = ("drip", "hints", "crumbs", "mute", "short")
+SERVERS = (*HANGING, "endless", "headers")
+
+PATIENCE = 120
+"""Seconds after which the tests give up on what does not come, however busy the machine; none are promised."""
 
 
 def peak(body: bytes) -> tuple[Seen, int]:
@@ -282,9 +288,9 @@ def bombs() -> dict[str, Answer]:
 
 
 def test_t_bomb_other_feeds_are_on_time(desk: Workspace, site: Site) -> None:
-    """Beside every hostile server and body the good feeds are stored long before the deadline, in little memory.
+    """Beside every hostile server and body the good feeds are stored, in little memory, while the others still hang.
 
-    What hurt is told by its kind, and the next poll finds nothing hanging.
+    Those may hang for an hour; what hurts otherwise is told by its kind meanwhile.
     """
     good = [f"good-{n}" for n in range(20)]
     for n, name in enumerate(good):
@@ -292,34 +298,47 @@ def test_t_bomb_other_feeds_are_on_time(desk: Workspace, site: Site) -> None:
     hostile = bombs()
     for name, answer in hostile.items():
         site.pages[f"/{name}"] = answer
-    with Torrent() as torrent:
-        desk.ports = (site.port, torrent.port)
-        desk.deadline = 4
-        desk.lay_out()
-        desk.feeds(
-            {name: f"http://127.0.0.1:{torrent.port}/{name}" for name in SERVERS}
-            | {name: f"{site.base}/{name}" for name in [*hostile, *good]}
-        )
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        began = time.monotonic()
-        stored: list[float] = []
-        with desk.open() as app, Sandbox(workers=2, limits=Limits(wall=2), preload=PRELOAD) as strict:
-            app.__dict__["sandbox"] = strict
+    before, used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    told, stop = [0], threading.Event()
+    with Torrent() as torrent, besieged(desk, site, torrent, [*hostile, *good], deadline=3600) as app:
+        with ThreadPoolExecutor(1) as hand:
+            working = hand.submit(app.polling.poll, every=True, stop=stop, progress=lambda n, _: told.append(n))
+            try:
+                stored = until(lambda: app.store.counts().articles >= len(good), seconds=PATIENCE)
+                others = len(SERVERS) + len(hostile) + len(good) - len(HANGING)
+                settled = until(lambda: told[-1] >= others or working.done(), seconds=PATIENCE)
+                hanging = not working.done()
+            finally:
+                stop.set()
+        report = working.result()
+    kinds = {title: kind for title, kind, _ in report.failures}
 
-            def look_in(*_: int) -> None:
-                if not stored and app.store.counts().articles >= len(good):
-                    stored.append(time.monotonic() - began)
-
-            report = app.polling.poll(every=True, progress=look_in)
-            kinds = {title: kind for title, kind, _ in report.failures}
-
+    assert (stored, settled, hanging) == (True, True, True), report
     assert report.articles >= len(good)
-    assert stored, "good feeds were not all stored before the end"
-    assert stored[0] < report.seconds or report.seconds < desk.deadline
-    assert kinds.keys() >= {*SERVERS, *hostile} - {"many"}, kinds
+    assert kinds.keys() - {"many"} == {*SERVERS, *hostile} - {"many", *HANGING}, kinds
     assert kinds["bomb"] == kinds["endless"] == "too-big"
-    assert kinds["drip"] == kinds["mute"] == kinds["short"] == "timeout"
     assert kinds["brotli"] == kinds["zstd"] == kinds["twice"] == kinds["cut"] == "encoding"
     assert kinds["dashes"] == "poison"
-    assert report.seconds < 30
+    assert time.process_time() - used < 30
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 150 * MEGABYTE
+
+
+def test_t_bomb_a_server_that_never_ends_its_answer_is_left(desk: Workspace, site: Site) -> None:
+    """When the deadline is over, in whatever way it keeps its answer open."""
+    with Torrent() as torrent, besieged(desk, site, torrent, [], deadline=1) as app:
+        report = app.polling.poll(HANGING, every=True)
+        assert {title: kind for title, kind, _ in report.failures} == dict.fromkeys(HANGING, "timeout")
+
+
+@contextmanager
+def besieged(desk: Workspace, site: Site, torrent: Torrent, paths: Sequence[str], *, deadline: float) -> Iterator[App]:
+    """The desk with the bad servers, these paths of the site, and children that have 2 s of processor time."""
+    desk.ports, desk.deadline = (site.port, torrent.port), deadline
+    desk.lay_out()
+    desk.feeds(
+        {name: f"http://127.0.0.1:{torrent.port}/{name}" for name in SERVERS}
+        | {name: f"{site.base}/{name}" for name in paths}
+    )
+    with desk.open() as app, Sandbox(workers=2, limits=Limits(wall=PATIENCE, cpu=2), preload=PRELOAD) as strict:
+        app.__dict__["sandbox"] = strict
+        yield app
