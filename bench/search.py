@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import archives, arguments, figure, median, monitor, note, spent, workspace
+from common import Spent, archives, arguments, figure, median, monitor, note, spent, workspace
 from importing import archive
 
 from monitor.app import App
@@ -91,15 +91,20 @@ def command(config: Path, rounds: int) -> None:
             for place in (Path(nowhere, "desk-monitor", "checked"), config.parent / "data" / "monitor")
             for suffix in (".watchlists", ".names")
         ]
+        edited = max((config.parent / "watchlists").glob("*.yaml"), key=lambda path: path.stat().st_size)
         for name, asked in (("watchlists alone", alone), ("with the articles", here)):
-            first, again = [], []
+            took: dict[str, list[Spent]] = {"first": [], "again": [], "after an edit": []}
             for _ in range(rounds):
                 for place in kept:
                     place.unlink(missing_ok=True)
-                first.append(spent(asked).cpu)
-                again.append(spent(asked).cpu)
-            figure(f"monitor check, {name}, first, processor", median(first), "CPU-s")
-            figure(f"monitor check, {name}, again, processor", median(again), "CPU-s")
+                took["first"].append(spent(asked))
+                took["again"].append(spent(asked))
+                with edited.open("a", encoding="utf-8") as file:
+                    file.write("# edited\n")
+                took["after an edit"].append(spent(asked))
+            for when, each in took.items():
+                figure(f"monitor check, {name}, {when}, wall", median([one.wall for one in each]), "s")
+                figure(f"monitor check, {name}, {when}, processor", median([one.cpu for one in each]), "CPU-s")
 
 
 def options() -> argparse.Namespace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from monitor.text.spellings import BARE, SHOUTED, spellings
 from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
 
 _MANY = 5_000
-"""Names or patterns from which on it is worth a child to look for their sounds, or to pack them."""
+"""Patterns from which on it is worth a child to pack them."""
 _SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
 
 
@@ -93,20 +93,11 @@ def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Ma
     vocabulary = Vocabulary()
     index = Index(files)
     problems: list[Problem] = []
-    named = [_spelt(entity) for _, entity in index.entities.values()]
-    names = [(n, lang, text) for n, spelt in enumerate(named) for lang, text in spelt]
-    heard = beside(lambda: packed.sounds_told(Sounds(names))) if len(names) > _MANY else nothing
     with vocabulary.folding(text for file in files for text in _texts(file)):
         rules = _rules(files, index, vocabulary, problems)
         watched = _watch(index, vocabulary, index.entities, problems)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-    leaves = [vocabulary.leaf("entity", name) for name in index.entities]
-
-    def sounds() -> Sounds:
-        told = heard()
-        return packed.sounds_of(told, leaves) if told else Sounds((leaves[n], lang, text) for n, lang, text in names)
-
-    return Matcher(vocabulary, watched, owners, rules, files, feeds, sounds=sounds), problems
+    return Matcher(vocabulary, watched, owners, rules, files, feeds, sounds=lambda: _heard(owners)), problems
 
 
 def _rules(
@@ -137,8 +128,12 @@ def compile_query(
         with vocabulary.folding(text for name in asked for text in _texts_of(index.entities[name][1])):
             watched = _watch(index, vocabulary, asked, [])
         owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-        names = [(n, lang, text) for n, (_, entity) in owners.items() for lang, text in _spelt(entity)]
-        return Matcher(vocabulary, watched, owners, (), files, feeds, sounds=lambda: Sounds(names)), bound
+        return Matcher(vocabulary, watched, owners, (), files, feeds, sounds=lambda: _heard(owners)), bound
+
+
+def _heard(owners: Mapping[int, tuple[WatchlistFile, Entity]]) -> Sounds:
+    """The names of these entities that are found by ear."""
+    return Sounds((leaf, lang, text) for leaf, (_, entity) in owners.items() for lang, text in _spelt(entity))
 
 
 def _texts(file: WatchlistFile) -> Iterator[str]:

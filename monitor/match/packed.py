@@ -154,12 +154,12 @@ def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
         "company": [(sorted(c.leaves), sorted(c.friends), sorted(c.entities), c.within) for c in company.rows],
         "uses": _uses_told(uses.rows),
     }
-    raw = [*letters, matcher.automaton, *_forms_told(vocabulary, uses), sounds_told(matcher.sounds)]
+    raw = [*letters, matcher.automaton, *_forms_told(vocabulary, uses), _sounds_told(matcher.sounds)]
     return {**told, "sizes": [len(part) for part in raw]}, raw
 
 
-def sounds_told(sounds: Sounds) -> bytes:
-    """Names by their sound, as `sounds_of` wants them: JSON on one line, then raw bytes."""
+def _sounds_told(sounds: Sounds) -> bytes:
+    """Names by their sound: JSON on one line, then raw bytes."""
     names = _Table[Sounding]()
     parts = [*_meaning_told(sounds.meanings, names), sounds.automaton]
     rows = [
@@ -211,18 +211,14 @@ def _names(told: Any, raw: memoryview) -> Names:
         n: Watched(n, tuple([(leaf, company[one]) for leaf, one in shorts]), mask)
         for n, shorts, mask in told["watched"]
     }
-    return Names(vocabulary, watched, sounds_of(bytes(heard)), bytes(automaton))
+    return Names(vocabulary, watched, _sounds(bytes(heard)), bytes(automaton))
 
 
-def sounds_of(told: bytes, leaves: Sequence[int] = ()) -> Sounds:
-    """What `sounds_told` told, with other numbers of leaves if `leaves` holds them in place of each."""
+def _sounds(told: bytes) -> Sounds:
     end = told.index(b"\n")
     rows, sizes = json.loads(told[:end])
     *parts, automaton = (memoryview(told)[start:stop] for start, stop in pairwise(accumulate(sizes, initial=end + 1)))
-    names = [
-        Sounding(leaves[n] if leaves else n, lang, a.encode("latin-1"), b.encode("latin-1"), *rest)
-        for n, lang, a, b, *rest in rows
-    ]
+    names = [Sounding(n, lang, a.encode("latin-1"), b.encode("latin-1"), *rest) for n, lang, a, b, *rest in rows]
     return Sounds.of(_meanings(parts, names), bytes(automaton))
 
 

@@ -79,10 +79,13 @@ class Text:
         """The same with the marks at the edges that folding drops; remembered, for mention and evidence both ask."""
         found = self._shown.get(place)
         if found is None:
-            field, first, last = self.original(*place)
+            start, end = place
+            field = 0 if start < self.bounds[1] else 1
             letters = self.article.title if field == 0 else self.article.text
-            first, last = widened(letters, first, last)
-            if letters.startswith(".", last) and letters.startswith(".", last - 2):
+            first, last = self._batch.original(2 * self._number + field, start, end)
+            if not letters.isascii():
+                first, last = widened(letters, first, last)
+            if letters[last : last + 1] == "." and letters.startswith(".", last - 2):
                 last += 1  # the last point of "U.S."
             found = self._shown[place] = field, first, last
         return found
