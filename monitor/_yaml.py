@@ -41,7 +41,7 @@ except ImportError:  # PyYAML was built without libyaml: slower, same events
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_NODES = 100_000
-MAX_EXACT = 250_000
+MAX_EXACT = 120_000
 """Letters of a file that is read a second time when libyaml refuses it; a larger one stays refused."""
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")

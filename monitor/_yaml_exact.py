@@ -23,7 +23,7 @@ from yaml.tokens import DirectiveToken, DocumentEndToken, FlowMappingStartToken,
 _MAX_BRACKETS = 100
 """Open at once; more are refused here, since each costs time with every word. Readers of events refuse fewer."""
 
-MAX_TOKENS = 50_000
+MAX_TOKENS = 30_000
 """Of a file that libyaml refuses: with more of them it stays refused."""
 
 _BLANK = " \t\r\n\0"

@@ -220,11 +220,11 @@ def test_the_slower_parser_refuses_the_same(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_large_file_is_read_fast() -> None:
     """A quarter of a megabyte of names takes a fraction of a second."""
     source = "".join(f"e{i}:\n  names: [Ain al-Asad {i}, Ayn al-Asad {i}, قاعدة عين الأسد {i}]\n" for i in range(3000))
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     parse("x.yaml", source)
 
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_reader_collects_all_problems_in_order() -> None:
