@@ -137,6 +137,7 @@ def test_a_word_parted_by_the_end_of_a_line(sign: str) -> None:
         (("٢٠٢٦", "۲۰۲۶", "2026"), "digits"),
         (("Preußen", "Preussen"), "a letter that stands for two"),
         (("𝐈𝐫𝐚𝐪", "Ｉｒａｑ", "Iraq"), "letters for show"),
+        (("الـPKK", "ال PKK", "الــ PKK"), "tatweel between the article and Latin letters"),
         (("Irаn", "Iran"), "a Cyrillic letter that looks Latin"),
         (("ѕеrvісе", "service"), "more of them"),
         (("آیت‌الله", "آیت‌اﷲ"), "the sign for the name of God, behind a written alef"),

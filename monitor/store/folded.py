@@ -45,7 +45,7 @@ def forget(db: sqlite3.Connection, n: int, title: str, body: str) -> None:
 def fingerprint() -> str:
     """Changes when a new version of the program folds letters in another way."""
     letters = " ".join(chr(code) for low, high in _RANGES for code in range(low, high))
-    sample = text("l'Iraq Kata'ib al-Asad İstanbul\u200cها", letters)
+    sample = text("l'Iraq Kata'ib al-Asad İstanbul\u200cها آیت\u200cاﷲ الـPKK U.S. Sin-\njar ئەنبار Irаq", letters)
     return blake2b(sample.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

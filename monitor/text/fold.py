@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.text import letters
-from monitor.text.letters import APOSTROPHE, DELETE, DOT, EXPAND, HAMZA_SEAT, LATIN, LOOKALIKES, SEGMENT, SPACE, TABLE
+from monitor.text.letters import (
+    APOSTROPHE,
+    DELETE,
+    DOT,
+    EXPAND,
+    HAMZA_SEAT,
+    LATIN,
+    LOOKALIKES,
+    SEGMENT,
+    SPACE,
+    TABLE,
+    TATWEEL,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +53,14 @@ _NO_LATIN = LOOKALIKES + b"0123456789"
 _ONE_SCRIPT = LATIN + _NO_LATIN
 _BESIDE_BREAK = 100
 """Letters on either side of a break within which a parted name lies."""
+_LATIN = np.zeros(256, dtype=bool)
+_LATIN[list(LATIN)] = True
 _LETTER = np.zeros(256, dtype=bool)
 _LETTER[[code for char, code in letters.CODES.items() if char.isalpha()]] = True
 
 
-_HARD = re.compile(b"[%b%c-%c]" % (re.escape(bytes((EXPAND, SEGMENT, APOSTROPHE, HAMZA_SEAT, DOT))), *letters.STRANGE))
+_SIGNS = bytes((EXPAND, SEGMENT, TATWEEL, APOSTROPHE, HAMZA_SEAT, DOT))
+_HARD = re.compile(b"[%b%c-%c]" % (re.escape(_SIGNS), *letters.STRANGE))
 """Codes whose meaning hangs on their neighbours, or that become several."""
 _GONE = bytes([DELETE])
 
@@ -246,7 +261,13 @@ def _expanded(text: str) -> tuple[str, Array]:
 
 
 def _context(codes: Array) -> Array:
-    """Resolve, in place, the three signs whose meaning hangs on their neighbours; give the places of apostrophes."""
+    """Resolve, in place, the four signs whose meaning hangs on their neighbours; give the places of apostrophes."""
+    places = np.flatnonzero(codes == TATWEEL)
+    if places.size:
+        codes[places] = DELETE
+        # it only stretches a word, but for one that Latin letters end: الـPKK
+        parting = _LATIN[codes[_beside(codes, places, 1)]] & ~_LATIN[codes[_beside(codes, places, -1)]]
+        codes[places[parting]] = SPACE
     places = np.flatnonzero(codes == DOT)
     if places.size:
         # "U.S. forces" is "US forces": a dot between single letters is free, every other one parts words

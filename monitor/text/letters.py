@@ -18,8 +18,8 @@ from importlib import resources
 import numpy as np
 
 DELETE, EXPAND, SEGMENT, SPACE = 0, 1, 10, 32
-APOSTROPHE, HAMZA_SEAT, DOT = 39, 40, 41
-"""Three codes that fold.py resolves by their neighbours; none is left in folded text."""
+TATWEEL, APOSTROPHE, HAMZA_SEAT, DOT = 38, 39, 40, 41
+"""Four codes that fold.py resolves by their neighbours; none is left in folded text."""
 
 _NAMED = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SCRIPTS = (
@@ -95,6 +95,7 @@ def _table() -> np.ndarray:
     for char in DATA["apostrophes"]:
         table[ord(char)] = APOSTROPHE
     table[ord(DATA["hamza_seat"])] = HAMZA_SEAT
+    table[ord(DATA["tatweel"])] = TATWEEL
     table[ord(".")] = DOT
     table[0xFFFF] = SEGMENT
     return table
