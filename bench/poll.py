@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common import BENCH, PEERS, SHARED, Spent, arguments, figure, median, note, spent, workspace
-from racers import Racer, command, listed, racers, settings, stored
+from racers import OTHERS, Racer, command, listed, racers, settings, stored
 
 from monitor.demo.farm import SampleFarm
 
@@ -94,13 +94,13 @@ def farm(feeds: int) -> Iterator[Farm]:
             process.terminate()
 
 
-def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool, alone: bool) -> Costs:
+def race(place: Farm, folder: Path, feeds: int, rounds: int, *, light: bool, peers: Sequence[str]) -> Costs:
     """Every mode for every racer, racers alternating; each ends a mode with all entries stored."""
     costs: Costs = defaultdict(list)
     urls = place.urls(feeds)
     for number in range(rounds):
         place.ask("/_ctl?mode=auto&gen=0")
-        found = racers(folder / f"round-{number}", place.port, urls, light=light, alone=alone)
+        found = racers(folder / f"round-{number}", place.port, urls, light=light, peers=peers)
         order = list(found) if number % 2 else list(found)[::-1]
         for mode, control in MODES.items():
             place.ask(f"/_ctl?{control}")
@@ -266,7 +266,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--feeds", type=int, nargs="+", default=[1000], help="one race for each number")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--alone", action="store_true", help="race without the peers")
+    parser.add_argument("--peers", nargs="*", choices=OTHERS, default=OTHERS, help="race against these alone")
     parser.add_argument("--only", choices=["race", "kills", "bad"])
     asked = parser.parse_args()
     sizes, rounds = ([20], 1) if asked.quick else (asked.feeds, asked.rounds)
@@ -281,8 +281,8 @@ def main() -> None:
         with farm(max(*sizes, 100)) as place:
             if asked.only in (None, "race"):
                 for feeds in sizes:
-                    alone = asked.quick or asked.alone
-                    show(race(place, folder / str(feeds), feeds, rounds, light=asked.quick, alone=alone), feeds)
+                    peers = () if asked.quick else asked.peers
+                    show(race(place, folder / str(feeds), feeds, rounds, light=asked.quick, peers=peers), feeds)
             if asked.only in (None, "kills"):
                 if asked.quick:
                     killed(place, folder / "kills", 10, 1, STEPS[:2], light=True)

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,21 +134,22 @@ class Sfeed:
         return "" if count == expected else f"{count} are stored: {cost.out[-500:]}"
 
 
-def racers(folder: Path, port: int, urls: Sequence[str], *, light: bool, alone: bool) -> dict[str, Racer]:
-    """All that are there, each with an empty store and these feeds; `alone` leaves the peers out."""
+OTHERS = ("reader", "newsboat", "sfeed")
+
+
+def racers(folder: Path, port: int, urls: Sequence[str], *, light: bool, peers: Collection[str]) -> dict[str, Racer]:
+    """We, and those of the peers that are there, each with an empty store and these feeds."""
     ours = folder / "monitor"
     workspace(ours, settings=settings(port), feeds=listed(urls), light=light)
     found: dict[str, Racer] = {"monitor": Monitor(ours)}
-    if alone:
-        return found
-    if PEERS:
+    if PEERS and "reader" in peers:
         path = folder / "reader.sqlite"
         add = [PEERS, str(BENCH / "peers.py"), "reader-add", str(path)]
         subprocess.run(add, input="\n".join(urls), text=True, check=True)  # noqa: S603 - the peer named by hand
         found["reader"] = Reader(path)
-    if shutil.which("newsboat"):
+    if "newsboat" in peers and shutil.which("newsboat"):
         found["newsboat"] = Newsboat(_folder(folder / "newsboat", {"urls": urls, "config": ["reload-threads 10"]}))
-    if shutil.which("sfeed_update"):
+    if "sfeed" in peers and shutil.which("sfeed_update"):
         place = _folder(folder / "sfeed", {})
         (place / "feeds").mkdir()
         rows = [f"  feed farm-{number} {shlex.quote(url)}" for number, url in enumerate(urls)]
