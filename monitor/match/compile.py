@@ -180,6 +180,7 @@ def _watch(
     The latter do so by their full names alone: unless they are wanted too, their short ones are left out.
     """
     watched: dict[int, Watched] = {}
+    known: dict[tuple[tuple[str, ...], int | None], tuple[Company, list[str]]] = {}
     queue = list(wanted)
     while queue:
         _, entity = index.entities[queue.pop()]
@@ -195,7 +196,10 @@ def _watch(
             if not short.case:
                 for other in spellings(vocabulary.words(short.text), short.lang, entity.kind):
                     vocabulary.add_words(other, use)
-            company, entities = _company(short, index, vocabulary, problems)
+            asked, told = (short.with_, short.within), len(problems)
+            company, entities = known.get(asked) or _company(short, index, vocabulary, problems)
+            if len(problems) == told:  # many short names keep the same company, and a fault is told at each
+                known[asked] = company, entities
             queue.extend(entities)
             shorts.append((leaf, company))
         mask = None

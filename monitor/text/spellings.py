@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -91,11 +92,6 @@ def _frames() -> list[_Frame]:
 _ROWS, _FRAMES = _rows(), _frames()
 _COUNTRIES = frozenset(before[0] for frame in _FRAMES if not frame.turned for before in frame.before)
 _OPTIONAL = _optional()
-_NONE = frozenset[bytes]()
-_REPLACED = {
-    lang: frozenset((*_ROWS.get(lang, ()), *_OPTIONAL.get(lang, ()))) for lang in dict.fromkeys((*_ROWS, *_OPTIONAL))
-}
-"""By language: words that may stand for others, or be missing."""
 _MOVED_FIRST = frozenset(before[0] for frame in _FRAMES for before in frame.before)
 _MOVED_LAST = frozenset(frame.behind[-1] for frame in _FRAMES)
 """Words one of which a name begins or ends with if anything of it moves; most names have neither."""
@@ -119,6 +115,8 @@ SHOUTED = frozenset(words(w)[0] for row in _DATA["same"] for w in row["words"] i
 def spellings(name: Tokens, lang: str, kind: str) -> list[Tokens]:
     """Other ways to write a folded name of an entity of this kind; none for most names, never the name itself."""
     found = {name: None}
+    if len(name) == 1 and lang not in _DOUBLED:
+        return []
     latest = [name]
     for _ in range(_STEPS):
         latest = [s for one in latest for s in _changed(one, lang, kind) if s not in found]
@@ -132,27 +130,47 @@ def spellings(name: Tokens, lang: str, kind: str) -> list[Tokens]:
     return list(found)[1 : _MOST + 1]
 
 
-def _changed(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Replaced:
+    """What may change in a name of one language and kind, by the words that change."""
+
+    rows: Mapping[bytes, Sequence[_Begun]]
+    missing: frozenset[bytes]
+    every: frozenset[bytes]
+
+
+@cache
+def _replaced(lang: str, kind: str) -> _Replaced:
+    rows = {
+        token: [(row, begun) for row, begun in found if not row.kinds or kind in row.kinds]
+        for token, found in _ROWS.get(lang, {}).items()
+    }
+    missing = frozenset(token for token, kinds in _OPTIONAL.get(lang, {}).items() if kind in kinds)
+    return _Replaced(rows, missing, missing.union(token for token, found in rows.items() if found))
+
+
+def _changed(name: Tokens, lang: str, kind: str) -> list[Tokens]:
     """One change away."""
     if len(name) < 2:
-        return
-    if not _REPLACED.get(lang, _NONE).isdisjoint(name):
-        yield from _swapped(name, lang, kind)
+        return []
+    replaced = _replaced(lang, kind)
+    found = [] if replaced.every.isdisjoint(name) else _swapped(name, replaced)
     if lang == "en" and (name[0] in _MOVED_FIRST or name[-1] in _MOVED_LAST):
-        yield from _moved(name, kind)
+        found += _moved(name, kind)
     if kind == "person":
-        yield from _bare(name, lang)
+        found += _bare(name, lang)
+    return found
 
 
-def _swapped(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
+def _swapped(name: Tokens, replaced: _Replaced) -> list[Tokens]:
     """One word stands for another, or is missing."""
-    rows_of, spared, replaced = _ROWS.get(lang, {}), _OPTIONAL.get(lang, {}), _REPLACED[lang]
+    found: list[Tokens] = []
     done: list[_Row] = []
     for place, token in enumerate(name):
-        if token not in replaced:
+        if token not in replaced.every:
             continue
-        for row, begun in rows_of.get(token, ()):
-            if row in done or (row.kinds and kind not in row.kinds):
+        for row, begun in replaced.rows.get(token, ()):
+            if row in done:
                 continue
             for was in begun:
                 if name[place : place + len(was)] == was:
@@ -162,9 +180,10 @@ def _swapped(name: Tokens, lang: str, kind: str) -> Iterator[Tokens]:
             done.append(row)  # "base" is no word of its own in "air base"
             before, behind = name[:place], name[place + len(was) :]
             if _enough((*before, *behind)):
-                yield from [(*before, *other, *behind) for other in row.words if other is not was]
-        if kind in spared.get(token, ()) and len(name) > 2:
-            yield (*name[:place], *name[place + 1 :])
+                found += [(*before, *other, *behind) for other in row.words if other is not was]
+        if token in replaced.missing and len(name) > 2:
+            found.append((*name[:place], *name[place + 1 :]))
+    return found
 
 
 def _moved(name: Tokens, kind: str) -> Iterator[Tokens]:
