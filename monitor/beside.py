@@ -7,9 +7,12 @@ work that was not begun, or went wrong, does it himself.
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def beside(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
@@ -19,18 +22,11 @@ def beside(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
     """
     if not _two_hands():
         return nothing
-    out, into = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # Ctrl-C goes to both, and one alone shall say so
     try:
-        child = os.fork()
-    except OSError:  # too many processes, too little memory
-        os.close(out)
-        os.close(into)
-        return nothing
-    if child == 0:
-        os.close(out)
-        _work(work, into)
-    os.close(into)
-    return cache(lambda: _answer(child, out))
+        return _begun(work, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def nothing() -> None:
@@ -43,10 +39,31 @@ def _two_hands() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1 and cores is not None and len(cores(0)) > 1
 
 
-def _work(work: Callable[[], bytes], into: int) -> None:
+def _begun(work: Callable[[], bytes], signals: Iterable[int]) -> Callable[[], bytes | None]:
+    try:
+        out, into = os.pipe()
+    except OSError:  # too many open files
+        return nothing
+    try:
+        child = os.fork()
+    except OSError:  # too many processes, too little memory
+        os.close(out)
+        os.close(into)
+        return nothing
+    if child == 0:
+        os.close(out)
+        _work(work, into, signals)
+    os.close(into)
+    return cache(lambda: _answer(child, out))
+
+
+def _work(work: Callable[[], bytes], into: int, signals: Iterable[int]) -> None:
     """What the child does; it never returns, and leaves nothing of its parent's open work to be done twice."""
     ended = 1
     try:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         with open(into, "wb") as pipe:
             pipe.write(work())
         ended = 0
@@ -57,5 +74,8 @@ def _work(work: Callable[[], bytes], into: int) -> None:
 def _answer(child: int, out: int) -> bytes | None:
     with open(out, "rb") as pipe:
         told = pipe.read()
-    _, ended = os.waitpid(child, 0)
+    try:
+        _, ended = os.waitpid(child, 0)
+    except ChildProcessError:  # this program was started with SIGCHLD ignored: nobody knows how the child ended
+        return None
     return told if ended == 0 else None

@@ -99,6 +99,59 @@ def test_a_child_that_is_refused_costs_no_open_files(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("two_hands")
+def test_too_many_open_files_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work is not begun."""
+
+    def refused() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(os, "pipe", refused)
+    assert beside(lambda: b"")() is None
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_an_end_that_nobody_was_told_of_has_no_answer() -> None:
+    """A program that was started with SIGCHLD ignored is not told how its children end: it was no file's fault."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert beside(lambda: b"done")() is None
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_a_child_that_is_interrupted_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C goes to the whole group, also in the moment in which the child is born: only the parent says so."""
+    fork = os.fork
+    told: list[int] = []
+
+    def interrupted() -> int:
+        child = fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return child
+
+    def ended() -> bytes:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return b"done"
+
+    handlers = {s: signal.signal(s, lambda number, _: told.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with monkeypatch.context() as born:
+            born.setattr(os, "fork", interrupted)
+            assert beside(lambda: b"done")() is None
+        assert beside(ended)() is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told == [signal.SIGTERM]  # the parent hears what it heard before
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("two_hands")
 def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has the answer has let the child go."""
     born: list[int] = []
