@@ -63,8 +63,8 @@ def put(path: Path, whole: bytes) -> None:
     # a folder that only others may write to: the next start makes it anew
     with suppress(OSError), new.open("xb", buffering=0) as file:  # new, so that it is no link to something else
         try:
-            file.write(whole)
-            new.replace(path)
+            if file.write(whole) == len(whole):  # a disk that is nearly full takes a part, without a word
+                new.replace(path)
         finally:
             new.unlink(missing_ok=True)
 

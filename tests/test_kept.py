@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -284,3 +285,18 @@ def test_an_edit_is_in_force_at_the_next_command(tmp_path: Path) -> None:
 def run(command: Command, desk: Workspace, *arguments: str) -> Result:
     """A command in a workspace."""
     return CliRunner().invoke(command, arguments, obj=desk.config)
+
+
+def test_what_was_kept_stays_when_the_disk_takes_only_a_part(place: Path) -> None:
+    """A write that ends early is told by its length alone; what lay there is not replaced by a piece."""
+    sealed.write(place, "title", "before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        sealed.write(place, "title", "x" * 2_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    found = sealed.read(place, "title")
+    assert found is not None
+    assert found[0] == "before"
+    assert [*place.parent.iterdir()] == [place]
