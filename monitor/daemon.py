@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import json
 import logging
 import signal
@@ -36,10 +35,6 @@ MAIL_TICK = 20.0
 
 LOOK_BACK_SECONDS = 15.0
 """How long one tick of the look-back may work, so that the program ends soon when it is told to."""
-
-CYCLES = 3_600
-"""Seconds between two looks for objects that hold each other, such as closed connections: Python's own looks come after
-so many new objects, and each batch that is matched begins that count anew."""
 
 WAKE = 1.0
 """Seconds within which a signal is heeded, whichever thread the system gave it to."""
@@ -78,7 +73,6 @@ def _scheduler(watch: Watch, tick: float) -> BackgroundScheduler:
     scheduler.add_job(watch.guarded(watch.poll), "interval", seconds=tick, next_run_time=start)
     scheduler.add_job(watch.guarded(watch.mail), "interval", seconds=min(MAIL_TICK, tick), next_run_time=start)
     scheduler.add_job(watch.guarded(watch.look_back), "interval", seconds=min(MAIL_TICK, tick), next_run_time=start)
-    scheduler.add_job(gc.collect, "interval", seconds=CYCLES)
     return scheduler
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -15,13 +14,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from fakes import WATCHLIST, Answer, Entry, Relay, Site, Workspace, entries, rss, text_of, until
 
-from monitor import daemon
 from monitor.store import SqliteStore
 
 DESKS = """\
@@ -226,11 +222,3 @@ def test_a_database_that_is_taken_away_stops_nothing_silently(watched: Workspace
             os.replace(file, f"{file}.away")  # noqa: PTH105 - as a person would
         watch.stop()
     assert not database.exists()
-
-
-def test_closed_connections_do_not_pile_up() -> None:
-    """The watch looks for cycles itself: each batch that is matched begins Python's own count anew."""
-    app: Any = SimpleNamespace(clock=lambda: datetime.now(UTC))
-    jobs = daemon._scheduler(daemon.Watch(app), 30.0).get_jobs()
-    looks = [job.trigger.interval.total_seconds() for job in jobs if job.func is gc.collect]
-    assert looks == [daemon.CYCLES]

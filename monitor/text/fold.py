@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -243,13 +244,18 @@ def _starts(codes: Array) -> Array:
     return np.flatnonzero(codes == SEGMENT) + 2
 
 
+@lru_cache(maxsize=1_024)  # a text that has such a letter has it again and again
+def _spelt_out(char: str) -> str:
+    return "\ufffe" if "\ud800" <= char <= "\udfff" else letters.plain(char) or "\u200b"
+
+
 def _expanded(text: str) -> tuple[str, Array]:
     """The text with every letter of the exact path written out, and for each new letter its place in the original."""
     out: list[str] = []
     sources: list[int] = []
     for place, char in enumerate(text):
         if char > _SEPARATOR or TABLE[ord(char)] == EXPAND:
-            new = "\ufffe" if "\ud800" <= char <= "\udfff" else letters.plain(char) or "\u200b"
+            new = _spelt_out(char)
             if out and out[-1] == letters.SHARED.get(char):
                 new = new[1:]
         else:
