@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
@@ -27,29 +27,19 @@ class Patterns:
 
         It is built beside whatever else is done until somebody asks for it: that takes no turns with Python's code.
         """
-        first: dict[bytes, tuple[Sequence[Use], Meaning]] = {}
-        last: dict[bytes, tuple[Sequence[Use], Meaning]] = {}
-        known: dict[int, tuple[dict[bytes, tuple[Sequence[Use], Meaning]], Meaning]] = {}
-        for pattern, meant in uses.items():
-            if len(meant) > 1:
-                rows = last if all(use.leaf in later for use in meant) else first
-                rows[pattern] = meant, _meaning(meant)
-                continue
-            found = known.get(id(meant[0]))  # most mean one thing alone, and the same as others do
-            if found is None:
-                found = known[id(meant[0])] = (last if meant[0].leaf in later else first), _meaning(meant)
-            found[0][pattern] = meant, found[1]
-        rows = first or {b"\x00": ((), ((), ()))}
-        self.waiting = len(rows)
+        asked = uses.items() if later else ()
+        waiting = {p for p, meant in asked if meant[0].leaf in later and all(use.leaf in later for use in meant)}
+        patterns = [p for p in uses if p not in waiting] or [b"\x00"]
+        self.waiting = len(patterns)
         """The number of the first pattern that only words mean."""
-        every = [*rows.values(), *last.values()]
-        self.uses = [meant for meant, _ in every]
-        self.meanings = [meaning for _, meaning in every]
+        patterns += [p for p in uses if p in waiting]
+        self.uses = [uses.get(p, ()) for p in patterns]
+        self.meanings = [*_each_meaning(self.uses)]
         self._hands = ThreadPoolExecutor(max_workers=1)
         self._building = (
             self._hands.submit(daachorse.DoubleArrayAhoCorasick.deserialize, automaton)
             if automaton
-            else self._hands.submit(daachorse.DoubleArrayAhoCorasick, [*rows, *last])
+            else self._hands.submit(daachorse.DoubleArrayAhoCorasick, patterns)
         )
         self._hands.shutdown(wait=False)
 
@@ -63,6 +53,19 @@ class Patterns:
 def asks(use: Use) -> bool:
     """Whether more than the folded letters decides if this is meant."""
     return bool(use.exact or use.capitals or use.close or use.unknown or use.article or use.marked)
+
+
+def _each_meaning(every: Iterable[Sequence[Use]]) -> Iterator[Meaning]:
+    """What each pattern means; most mean one thing alone, and the same as others do."""
+    known: dict[int, Meaning] = {}
+    for uses in every:
+        if len(uses) != 1:
+            yield _meaning(uses)
+            continue
+        found = known.get(id(uses[0]))
+        if found is None:
+            found = known[id(uses[0])] = _meaning(uses)
+        yield found
 
 
 def _meaning(uses: Sequence[Use]) -> Meaning:

@@ -139,7 +139,7 @@ class Vocabulary:
         try:
             yield
         finally:
-            self._folded, self._written = {}, {}
+            self._folded, self._written, self._alike = {}, {}, {}
 
     def words(self, text: str) -> tuple[bytes, ...]:
         """The folded words of a text."""
