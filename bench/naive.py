@@ -143,26 +143,26 @@ class Naive:
 
     def _add_entity(self, entity: Entity) -> None:
         for lang, text in (("en", entity.name), *((n.lang, n.text) for n in entity.names)):
-            capitals, folded = _short_capitals(text), tuple(words(text))
+            capitals = _short_capitals(text)
             self._add(spellings(("name", entity.id), text, lang=lang, capitals=capitals))
-            for other in derived(folded, lang, entity.kind):
-                shouted = capitals if other[0] == folded[0] else other[0] in SHOUTED
-                text_of_it = shown(b" ".join(other))
-                near = other[0] in BARE
-                self._add(
-                    spellings(("name", entity.id), text_of_it, lang=lang, capitals=shouted, close=near, joined=False)
-                )
+            self._add_derived(("name", entity.id), text, lang, entity.kind, capitals=capitals)
         for name in entity.mask:
             self._add(spellings(("mask", entity.id), name.text, lang=name.lang))
         for number, short in enumerate(entity.short):
             exact = short.text if short.case else ""
             owner = "short", entity.id, str(number)
             self._add(spellings(owner, short.text, lang=short.lang, exact=exact))
-            folded = tuple(words(short.text))
-            for other in derived(folded, short.lang, entity.kind) if not exact else ():
-                self._add(spellings(owner, shown(b" ".join(other)), lang=short.lang, joined=False))
+            if not exact:
+                self._add_derived(owner, short.text, short.lang, entity.kind)
             for friend in short.with_:
                 self._add_friend(friend)
+
+    def _add_derived(self, owner: Owner, text: str, lang: str, kind: str, *, capitals: bool = False) -> None:
+        folded = tuple(words(text))
+        for other in derived(folded, lang, kind):
+            shouted = capitals if other[0] == folded[0] else other[0] in SHOUTED
+            near, letters = other[0] in BARE, shown(b" ".join(other))
+            self._add(spellings(owner, letters, lang=lang, capitals=shouted, close=near, joined=False))
 
     def _add_friend(self, friend: str) -> None:
         if friend.startswith("#"):

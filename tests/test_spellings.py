@@ -133,6 +133,22 @@ def test_a_short_name_has_other_spellings_but_for_one_in_its_very_letters() -> N
     assert named(matcher, "National Center of Iraq") == [("gov", "National Center")]
 
 
+def test_what_follows_from_a_short_name_asks_for_the_same_as_from_a_full_one() -> None:
+    """US only in capitals, and a bare country only where no sign parts it from the next word."""
+    matcher = compiled(
+        "entities:\n"
+        "  forces:\n"
+        "    {kind: armed-group, name: Coalition, short: [{say: American forces, lang: en, with: [Erbil]}]}\n"
+        "  organ:\n"
+        "    {kind: state-organ, name: Assembly, short: [{say: Iraqi parliament, lang: en, with: [Erbil]}]}\n"
+    )
+    assert named(matcher, "The US forces in Erbil and the Iraq parliament.") == [
+        ("forces", "US forces"),
+        ("organ", "Iraq parliament"),
+    ]
+    assert named(matcher, "He told us forces in Erbil left Iraq. Parliament met.") == []
+
+
 def test_rest_must_have_letters() -> None:
     """Fewer letters than these beside the word that changes make no other spelling."""
     assert len("PMF") < LEAST_REST

@@ -194,8 +194,7 @@ def _watch(
             use = Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else "")
             vocabulary.add(short.text, use)
             if not short.case:
-                for other in spellings(vocabulary.words(short.text), short.lang, entity.kind):
-                    vocabulary.add_words(other, use)
+                _add_others(short.text, use, entity.kind, vocabulary)
             asked, told = (short.with_, short.within), len(problems)
             company, entities = known.get(asked) or _company(short, index, vocabulary, problems)
             if len(problems) == told:  # many short names keep the same company, and a fault is told at each
@@ -215,12 +214,17 @@ def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
     for lang, spelling in _spelt(entity):
         use = Use(leaf=number, lang=lang, capitals=abbreviated(spelling))
         vocabulary.add(spelling, use)
-        name = vocabulary.words(spelling)
-        for other in spellings(name, lang, entity.kind):
-            capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-            close = other[0] in BARE
-            same = capitals == use.capitals and not close
-            vocabulary.add_words(other, use if same else use._replace(capitals=capitals, close=close))
+        _add_others(spelling, use, entity.kind, vocabulary)
+
+
+def _add_others(spelling: str, use: Use, kind: str, vocabulary: Vocabulary) -> None:
+    """The spellings that follow from a listed one, in full or short, with what their first word asks for."""
+    name = vocabulary.words(spelling)
+    for other in spellings(name, use.lang, kind):
+        capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
+        close = other[0] in BARE
+        same = capitals == use.capitals and not close
+        vocabulary.add_words(other, use if same else use._replace(capitals=capitals, close=close))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

@@ -367,10 +367,10 @@ def _sounds_there(text: Text, name: Sounding, start: int, end: int) -> bool:
     suffix = _ending(text.data, end)
     if suffix and not _suffixed(text, Use(leaf=name.leaf, lang=name.lang, long=True), suffix, start, end):
         return False
-    if signs_part(text, start, end):
-        return False
-    field, first, _ = text.original(start, end)
+    field, first, last = text.original(start, end)
     letters = text.letters(field)
+    if _PARTED.search(letters, first, last):
+        return False
     if not is_latin(name.bare):
         return text.lang(start) == "ckb"
     if not is_latin(text.data[start : start + 1]):  # سيرة الإسلام is not Saraya al-Salam, but جۆ بایدەن is Joe Biden
