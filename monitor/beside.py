@@ -10,15 +10,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from functools import cache
+from contextlib import suppress
+from typing import BinaryIO
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+_LENGTH = 8
+"""Bytes before each answer that say how long it is."""
+
+Answers = Callable[[], bytes | None]
+"""Waits for the next answer; None when there is no other, or the work went wrong before it."""
 
 
-def beside(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
-    """Begin `work`, and return what waits for its bytes; None for work that was not begun or did not end well.
+def beside(work: Callable[[], Iterable[bytes]]) -> Answers:
+    """Begin `work`, and return what waits for its answers, one after the other.
 
-    Whoever begins it has to ask for the answer, if only to let the child go.
+    Work whose answers nobody can ask for any more is ended.
     """
     if not _two_hands():
         return nothing
@@ -39,7 +45,7 @@ def _two_hands() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1 and cores is not None and len(cores(0)) > 1
 
 
-def _begun(work: Callable[[], bytes], signals: Iterable[int]) -> Callable[[], bytes | None]:
+def _begun(work: Callable[[], Iterable[bytes]], signals: Iterable[int]) -> Answers:
     try:
         out, into = os.pipe()
     except OSError:  # too many open files
@@ -54,10 +60,10 @@ def _begun(work: Callable[[], bytes], signals: Iterable[int]) -> Callable[[], by
         os.close(out)
         _work(work, into, signals)
     os.close(into)
-    return cache(lambda: _answer(child, out))
+    return _Answers(child, out)
 
 
-def _work(work: Callable[[], bytes], into: int, signals: Iterable[int]) -> None:
+def _work(work: Callable[[], Iterable[bytes]], into: int, signals: Iterable[int]) -> None:
     """What the child does; it never returns, and leaves nothing of its parent's open work to be done twice."""
     ended = 1
     try:
@@ -65,17 +71,43 @@ def _work(work: Callable[[], bytes], into: int, signals: Iterable[int]) -> None:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         with open(into, "wb") as pipe:
-            pipe.write(work())
+            for answer in work():
+                pipe.write(len(answer).to_bytes(_LENGTH, "little"))
+                pipe.write(answer)
+                pipe.flush()
         ended = 0
     finally:
         os._exit(ended)
 
 
-def _answer(child: int, out: int) -> bytes | None:
-    with open(out, "rb") as pipe:
-        told = pipe.read()
-    try:
-        _, ended = os.waitpid(child, 0)
-    except ChildProcessError:  # this program was started with SIGCHLD ignored: nobody knows how the child ended
+class _Answers:
+    """What a child says, until it ends."""
+
+    def __init__(self, child: int, out: int) -> None:
+        self._child, self._parent = child, os.getpid()
+        self._pipe: BinaryIO | None = open(out, "rb")  # noqa: SIM115  # closed when the child has ended
+
+    def __call__(self) -> bytes | None:
+        if self._pipe is None:
+            return None
+        length = self._pipe.read(_LENGTH)
+        size = int.from_bytes(length, "little")
+        told = self._pipe.read(size) if len(length) == _LENGTH else b""
+        if len(length) == _LENGTH and len(told) == size:
+            return told
+        self._let_go()
         return None
-    return told if ended == 0 else None
+
+    def _let_go(self) -> None:
+        if self._pipe:
+            self._pipe.close()
+            self._pipe = None
+            with suppress(ChildProcessError):  # this program was started with SIGCHLD ignored
+                os.waitpid(self._child, 0)
+
+    def __del__(self) -> None:
+        if self._pipe and self._parent == os.getpid():  # a child that was begun later has a copy, but no say
+            if signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN:  # else it may have ended, and its number be new
+                with suppress(ProcessLookupError):
+                    os.kill(self._child, signal.SIGKILL)
+            self._let_go()

@@ -1,4 +1,4 @@
-"""Work in a forked child: its bytes, or None when it was not begun or did not end well."""
+"""Work in a forked child: its answers in their order, or None when it was not begun or did not end well."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -23,24 +24,43 @@ def two_hands(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_hands")
 def test_the_work_is_done_in_another_process_and_its_bytes_come_back() -> None:
     """A million bytes are more than a pipe holds."""
-    answer = beside(lambda: b"%d" % os.getpid() + b"x" * 1_000_000)
-    told = answer()
+    answers = beside(lambda: [b"%d" % os.getpid(), b"", b"x" * 1_000_000])
+    told = answers()
     assert told is not None
-    assert told.endswith(b"x" * 1_000_000)
-    assert int(told.rstrip(b"x")) != os.getpid()
-    assert answer() is told  # asking again asks nobody
+    assert int(told) != os.getpid()
+    assert [answers(), answers()] == [b"", b"x" * 1_000_000]
+    assert [answers(), answers()] == [None, None]
+
+
+@pytest.mark.usefixtures("two_hands")
+def test_an_answer_is_had_before_the_next_is_made() -> None:
+    """What was said stands, whatever becomes of the work behind it."""
+    go_on, waiting = os.pipe()
+
+    def work() -> Iterator[bytes]:
+        yield b"first"
+        os.read(go_on, 1)
+        yield b"second"
+        raise ValueError("wrong")
+
+    answers = beside(work)
+    assert answers() == b"first"
+    os.write(waiting, b"x")
+    assert [answers(), answers()] == [b"second", None]
+    os.close(go_on)
+    os.close(waiting)
 
 
 @pytest.mark.usefixtures("two_hands")
 def test_work_that_goes_wrong_has_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
     """An error or a death: the asker does the work himself, and a person reads nothing of it."""
 
-    def wrong() -> bytes:
+    def wrong() -> list[bytes]:
         raise ValueError("wrong")
 
-    def killed() -> bytes:
+    def killed() -> list[bytes]:
         os.kill(os.getpid(), signal.SIGKILL)
-        return b"never"
+        return [b"never"]
 
     assert beside(wrong)() is None
     assert beside(killed)() is None
@@ -51,7 +71,7 @@ def test_work_that_goes_wrong_has_no_answer(capfd: pytest.CaptureFixture[str]) -
 def test_a_child_leaves_open_work_to_its_parent(capfd: pytest.CaptureFixture[str]) -> None:
     """What waits to be written is written once."""
     sys.stdout.write("once")
-    assert beside(lambda: b"done")() == b"done"
+    assert beside(lambda: [b"done"])() == b"done"
     sys.stdout.flush()
     assert capfd.readouterr().out == "once"
 
@@ -64,13 +84,13 @@ def test_nothing_is_begun_with_another_thread_or_a_single_core(monkeypatch: pyte
 
     monkeypatch.setattr(os, "fork", never)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    assert beside(lambda: b"")() is None
+    assert beside(lambda: [b""])() is None
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     waiting = threading.Event()
     other = threading.Thread(target=waiting.wait)
     other.start()
     try:
-        assert beside(lambda: b"")() is None
+        assert beside(lambda: [b""])() is None
     finally:
         waiting.set()
         other.join()
@@ -91,7 +111,7 @@ def test_a_child_that_is_refused_costs_no_open_files(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fork", refused)
     monkeypatch.setattr(os, "pipe", piped)
-    assert beside(lambda: b"")() is None
+    assert beside(lambda: [b""])() is None
     for end in made:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(end)
@@ -106,15 +126,17 @@ def test_too_many_open_files_are_no_error(monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.EMFILE, "too many")
 
     monkeypatch.setattr(os, "pipe", refused)
-    assert beside(lambda: b"")() is None
+    assert beside(lambda: [b""])() is None
 
 
 @pytest.mark.usefixtures("two_hands")
-def test_an_end_that_nobody_was_told_of_has_no_answer() -> None:
-    """A program that was started with SIGCHLD ignored is not told how its children end: it was no file's fault."""
+def test_an_end_that_nobody_was_told_of_is_no_error() -> None:
+    """A program that was started with SIGCHLD ignored is not told how its children end: what they said is whole."""
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        assert beside(lambda: b"done")() is None
+        answers = beside(lambda: [b"done"])
+        assert [answers(), answers()] == [b"done", None]
+        beside(lambda: [b"nobody asks"])
     finally:
         signal.signal(signal.SIGCHLD, before)
 
@@ -133,15 +155,15 @@ def test_a_child_that_is_interrupted_ends_without_a_word(
             os.kill(os.getpid(), signal.SIGINT)
         return child
 
-    def ended() -> bytes:
+    def ended() -> list[bytes]:
         os.kill(os.getpid(), signal.SIGTERM)
-        return b"done"
+        return [b"done"]
 
     handlers = {s: signal.signal(s, lambda number, _: told.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
     try:
         with monkeypatch.context() as born:
             born.setattr(os, "fork", interrupted)
-            assert beside(lambda: b"done")() is None
+            assert beside(lambda: [b"done"])() is None
         assert beside(ended)() is None
         os.kill(os.getpid(), signal.SIGTERM)
         assert told == [signal.SIGTERM]  # the parent hears what it heard before
@@ -153,7 +175,7 @@ def test_a_child_that_is_interrupted_ends_without_a_word(
 
 @pytest.mark.usefixtures("two_hands")
 def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has the answer has let the child go."""
+    """Whoever has the last answer has let the child go; one whose answers nobody can ask for any more is ended."""
     born: list[int] = []
     fork = os.fork
 
@@ -162,6 +184,13 @@ def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         return born[-1]
 
     monkeypatch.setattr(os, "fork", forked)
-    assert beside(lambda: b"done")() == b"done"
-    with pytest.raises(ChildProcessError):
-        os.waitpid(born[0], os.WNOHANG)
+    answers = beside(lambda: [b"done"])
+    assert [answers(), answers()] == [b"done", None]
+    waiting, other = os.pipe()
+    forgotten = beside(lambda: [os.read(waiting, 1)])  # which would take for ever
+    del forgotten
+    for child in born:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
+    os.close(waiting)
+    os.close(other)

@@ -683,6 +683,21 @@ def test_a_reader_that_closes_the_pipe(desk: Workspace) -> None:
     assert search.returncode == 0
 
 
+def test_a_command_ends_with_all_it_has_said(desk: Workspace) -> None:
+    """It leaves without taking apart what it read: what it wrote is whole, even where its output is closed."""
+    with command(desk, "schema") as schema:
+        out, err = schema.communicate(timeout=PATIENCE)
+    assert (schema.returncode, err) == (0, "")
+    assert json.loads(out)["title"]
+    with command(desk, "serch") as wrong:
+        assert "Did you mean `search`?" in wrong.communicate(timeout=PATIENCE)[1]
+    assert wrong.returncode == 2
+    closed = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m monitor schema >&- 2>&-', sys.executable], cwd=desk.root, check=False
+    )
+    assert closed.returncode in {0, 1}
+
+
 def test_the_clock_of_the_workspace_is_used(run: Run, desk: Workspace) -> None:
     """Before the first slot of the day the digest is that slot's."""
     desk.clock.now = Clock().now.replace(hour=3)

@@ -119,7 +119,7 @@ def test_half_of_many_files_is_read_by_a_child(place: Path, tmp_path: Path, monk
 
     def start() -> list[WatchlistFile]:
         keeper = Kept(place)
-        keeper.ahead(paths)
+        keeper.begin(paths)
         found = [keeper.read(path.name, path.read_bytes()) for path in paths]
         keeper.write()
         return found
@@ -140,7 +140,7 @@ def test_a_fault_in_a_file_read_by_a_child_is_told_in_its_place(
         file.write("  place-0: {kind: place}\n")
     own = by_two(monkeypatch)
     keeper = Kept(place)
-    keeper.ahead(paths)
+    keeper.begin(paths)
     third.write_bytes(PLAIN)
     assert keeper.read(third.name, third.read_bytes()).title == "As written"
     with pytest.raises(ConfigError) as told:

@@ -7,21 +7,25 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 from engine import article, named, watchlist
 from fakes import Workspace
 from test_gold import gold
+from test_kept import by_two
 
 from monitor import sealed
 from monitor.app import App
 from monitor.cli.edit import check_command
-from monitor.match import Compiled, Matcher, compile_watchlists, example_article, packed
+from monitor.match import Compiled, Matcher, compile_watchlists, example_article, names_ahead, packed
+from monitor.match.names import Leaves, Names, add
+from monitor.match.vocabulary import Vocabulary
 from monitor.model import LANGUAGES, Article
 from monitor.service.pieces import Recipe, matcher_of
 from monitor.service.trial import edited
-from monitor.watchlists import WatchlistFile, load
+from monitor.watchlists import Ahead, Entity, WatchlistFile, load, read_watchlist
 
 PROJECT = Path(__file__).parents[1]
 LINES = """
@@ -151,10 +155,76 @@ def test_a_damaged_file_is_compiled_anew(kept: Path, small: WatchlistFile, chang
 @pytest.mark.parametrize("told", [None, 1, "x", [], {}, {"sizes": [0]}, {"sizes": [1] * 11, "uses": [[1], [2], [[3]]]}])
 def test_anything_else_under_the_right_title_is_compiled_anew(kept: Path, small: WatchlistFile, told: object) -> None:
     """Even with a digest that fits: what are no names ends in a compiling."""
-    sealed.write(kept.with_suffix(".names"), packed._title([small]), told, [b"x" * 11])
+    sealed.write(kept.with_suffix(".names"), packed._version(), told, [b"x" * 11])
     made = start(kept, small)
     assert made.anew
     assert parts(made.matcher) == parts(compile_watchlists([small]).matcher)
+
+
+def same(one: Matcher, other: Matcher) -> bool:
+    """Whether two matchers look for the same under the same numbers, in whatever order they came by it."""
+    ours, theirs = parts(one), parts(other)
+    orders = (2, 9)  # of the patterns of letters, and of sounds; the automata number them so
+    for place in orders:
+        ours[place], theirs[place] = dict(cast("Any", ours[place])), dict(cast("Any", theirs[place]))
+    left = [n for n in range(len(ours)) if n not in {3, 4, 11, 12}]
+    return [ours[n] for n in left] == [theirs[n] for n in left]
+
+
+def renamed(file: WatchlistFile, was: str, now: str) -> WatchlistFile:
+    """The file with some letters changed."""
+    return read_watchlist(file.file, file.source.replace(was, now).encode())
+
+
+def test_after_an_edit_only_what_it_concerns_is_made_anew(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other names are taken from what was kept: the matcher is the one that would be made of nothing."""
+    files = load(PROJECT / "watchlists").files
+    start(kept, *files)
+    places = next(n for n, file in enumerate(files) if any(e.id == "erbil" for e in file.entities))
+    edited = [*files[:places], renamed(files[places], "name: Erbil\n", "name: Arbela\n"), *files[places + 1 :]]
+    anew: list[str] = []
+
+    def noted(entity: Entity, vocabulary: Vocabulary, found: Names | None = None, *, short: bool = True) -> Leaves:
+        if found is None:
+            anew.append(entity.id)
+        return add(entity, vocabulary, found, short=short)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("monitor.match.compile.add", noted)
+        made = compile_watchlists(edited, kept=kept, examples=False)
+    assert anew == ["erbil"]
+    alone = compile_watchlists(edited, examples=False)
+    assert same(made.matcher, alone.matcher)
+    assert not same(made.matcher, compile_watchlists(files, examples=False).matcher)
+    asked = [*texts(*files), article("A rocket fell near Arbela, and one near Erbil.")]
+    assert made.matcher.match(asked) == alone.matcher.match(asked)
+
+
+def test_what_an_edit_left_is_made_anew_where_it_is_broken(kept: Path, small: WatchlistFile) -> None:
+    """Sounds that are none: they are made of the names."""
+    start(kept, small)
+    place = kept.with_suffix(".names")
+    read = sealed.read(place, packed._version())
+    assert read is not None
+    told, raw = read
+    sizes = told["sizes"]
+    sealed.write(place, packed._version(), told, [bytes(raw[: sum(sizes[:-1])]), b"\n" * sizes[-1]])
+    edited = renamed(small, "Badr Organization", "Badr Organisation")
+    assert same(compile_watchlists([edited], kept=kept).matcher, compile_watchlists([edited]).matcher)
+
+
+def test_names_that_another_process_made_are_the_same(
+    kept: Path, small: WatchlistFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads half of the files makes their names as well; without its answer they are made here."""
+    by_two(monkeypatch)
+    loaded = load(PROJECT / "watchlists", kept, names_ahead)
+    assert len(loaded.files) > len(loaded.ahead.files) > 3
+    made = compile_watchlists(loaded.files, loaded.feeds, examples=False, ahead=loaded.ahead).matcher
+    assert same(made, compile_watchlists(loaded.files, loaded.feeds, examples=False).matcher)
+    for answer in (lambda: None, lambda: b"{}\n", lambda: b"x"):
+        lone = compile_watchlists([small], examples=False, ahead=Ahead((small,), answer)).matcher
+        assert same(lone, compile_watchlists([small], examples=False).matcher)
 
 
 def test_an_edit_is_compiled_anew(kept: Path, small: WatchlistFile) -> None:
@@ -227,8 +297,8 @@ def test_names_of_other_rules_are_not_taken(kept: Path, small: WatchlistFile, mo
     """A rule that asks for a leaf that the kept names do not have: they are of something else."""
     start(kept, small)
     more = watchlist(LINES + '  more: {title: More, query: "tank"}\n')
-    title = packed._title([small])
-    monkeypatch.setattr(packed, "_title", lambda _: title)
+    letters = packed._letters([small])
+    monkeypatch.setattr(packed, "_letters", lambda _: letters)
     assert not compile_watchlists([small], kept=kept).anew
     made = compile_watchlists([more], kept=kept)
     assert made.anew

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.text import SEGMENT, SPACE, FoldedBatch, fold, fold_batch, index_text, shown, widened, words
+from monitor.text import SEGMENT, SPACE, FoldedBatch, fold, fold_batch, index_text, letters, shown, widened, words
 from monitor.text.exceptions import marks
 from monitor.text.pages import faults
 from monitor.text.sentences import around, paragraph_starts, sentence_starts
@@ -50,6 +50,16 @@ PIECES = (
 )
 texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(st.characters(), max_size=6)), max_size=12).map("".join)
 fixed = settings(derandomize=True, deadline=None, max_examples=250)
+
+
+def test_the_table_says_of_every_letter_what_plain_says() -> None:
+    """Most letters get their code by their kind alone: it is the code of what the careful way makes of them."""
+    resolved = {*letters.DATA["apostrophes"], letters.DATA["hamza_seat"], letters.DATA["tatweel"], ".", "\uffff"}
+    for code in (*range(0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x10000)):
+        if (char := chr(code)) not in resolved:
+            out = letters.plain(char)
+            wanted = {0: letters.DELETE, 1: letters.CODES.get(out, SPACE)}.get(len(out), letters.EXPAND)
+            assert letters.TABLE[code] == wanted, f"{code:x}"
 
 
 @fixed

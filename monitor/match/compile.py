@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from monitor.beside import beside, nothing
@@ -16,21 +17,21 @@ from monitor.match import packed
 from monitor.match.collector import uncollected
 from monitor.match.matcher import Matcher, Watch
 from monitor.match.mentions import Company, Watched
+from monitor.match.names import Ready, add, heard, texts
 from monitor.match.rules import Index, add_words, bind
 from monitor.match.sounds import Sounds
-from monitor.match.vocabulary import Use, Vocabulary, abbreviated
+from monitor.match.vocabulary import Vocabulary
 from monitor.model import Article, Feed, Matched
 from monitor.query import ast
 from monitor.query import evaluate as ev
 from monitor.query.gates import needed
 from monitor.query.parse import parse
 from monitor.text.language import language
-from monitor.text.spellings import BARE, SHOUTED, spellings
-from monitor.watchlists import Entity, Example, Mark, Rule, Short, WatchlistFile
+from monitor.watchlists import Ahead, Entity, Example, Mark, Rule, Short, WatchlistFile
 
 _MANY = 5_000
 """Patterns from which on it is worth a child to pack them."""
-_SEARCHED_ONLY = frozenset({"since", "until", "watchlist", "rule", "level", "story"})
+_NOTHING = Ahead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +42,79 @@ class Compiled:
     problems: tuple[Problem, ...]
     anew: bool = True
     """Whether names were compiled, not found where they are kept."""
-    _packed: bytes = b""
-    """What shall be kept, where it was made beside the examples."""
+    _packed: Callable[[], bytes | None] = nothing
+    """Gives what shall be kept, where it is made beside the examples."""
 
     def keep(self, kept: Path | None) -> None:
         """Keep the names for the next time, unless something is wrong with them; `kept` as it was given before."""
         if kept is not None and self.anew and not self.problems:
             with uncollected():  # tens of thousands of rows are made, and go at once
-                packed.keep(kept, self._packed or packed.packed(self.matcher))
+                packed.keep(kept, self._packed() or packed.packed(self.matcher))
+
+
+def names_ahead(files: Sequence[WatchlistFile]) -> bytes:
+    """The names of these files, for `compile_watchlists` of another process: what `load` may do further with them."""
+    with uncollected():
+        return packed.told([entity for file in files for entity in file.entities])
 
 
 def compile_watchlists(
-    files: Sequence[WatchlistFile], feeds: Sequence[Feed] = (), *, examples: bool = True, kept: Path | None = None
+    files: Sequence[WatchlistFile],
+    feeds: Sequence[Feed] = (),
+    *,
+    examples: bool = True,
+    kept: Path | None = None,
+    ahead: Ahead = _NOTHING,
 ) -> Compiled:
     """Compile all files together and run their examples.
 
     Names that were compiled before are taken from beside `kept`, as `monitor.watchlists.load` has it, if they lie
-    there; `Compiled.keep` puts them there.
+    there; `Compiled.keep` puts them there. Those that are just made are awaited, if `load` did `names_ahead`.
     """
     with uncollected():
-        matcher = _again(files, feeds, kept)
+        before = packed.restored(kept, files)
+        matcher = _again(files, feeds, before, before.sounds) if before and before.sounds is not None else None
         anew = matcher is None
+        problems: list[Problem] = []
         if matcher is None:
-            matcher, problems = _compiled(files, feeds)
-        else:
-            problems = []
+            ready = Ready(before.names if before else None)
+            awaited = ready.lacks(entity for file in ahead.files for entity in file.entities)
+            ready.await_(awaited, lambda: packed.names(ahead.answer()))
+            matcher = _compiled(files, feeds, problems, ready)
     if not examples:
         return Compiled(matcher, tuple(problems), anew)
     lasting = anew and kept is not None and not problems and len(matcher.vocabulary.uses) > _MANY
-    names = beside(partial(packed.packed, matcher)) if lasting else nothing
+    matcher.built()
+    names = beside(lambda: [packed.packed(matcher)]) if lasting else nothing
     problems.extend(_failing(matcher, files))
-    return Compiled(matcher, tuple(problems), anew, names() or b"")
+    return Compiled(matcher, tuple(problems), anew, names)
 
 
-def _again(files: Sequence[WatchlistFile], feeds: Sequence[Feed], kept: Path | None) -> Matcher | None:
+def _again(
+    files: Sequence[WatchlistFile], feeds: Sequence[Feed], before: packed.Before, sounds: Sounds
+) -> Matcher | None:
     """A matcher of the names that are kept; None where these are not those of the files to the last leaf."""
-    names = packed.restored(kept, files)
-    if names is None:
-        return None
-    vocabulary, index, problems = names.vocabulary, Index(files), list[Problem]()
+    vocabulary, index, problems = before.names.vocabulary, Index(files), list[Problem]()
     leaves = len(vocabulary.leaves)
     rules = _rules(files, index, vocabulary, problems)
     if problems or len(vocabulary.leaves) != leaves:
         return None
-    owners = {n: index.entities[vocabulary.leaves[n].name] for n in names.watched}
-    sounds, automaton = names.sounds, names.automaton
-    return Matcher(vocabulary, names.watched, owners, rules, files, feeds, sounds=lambda: sounds, automaton=automaton)
+    owners = {n: index.entities[vocabulary.leaves[n].name] for n in before.watched}
+    automaton = before.automaton
+    return Matcher(vocabulary, before.watched, owners, rules, files, feeds, sounds=lambda: sounds, automaton=automaton)
 
 
-def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed]) -> tuple[Matcher, list[Problem]]:
+def _compiled(files: Sequence[WatchlistFile], feeds: Sequence[Feed], problems: list[Problem], ready: Ready) -> Matcher:
+    """A matcher of these files, whose problems are added; what is `ready` is taken as it is."""
     vocabulary = Vocabulary()
     index = Index(files)
-    problems: list[Problem] = []
-    with vocabulary.folding(text for file in files for text in _texts(file)):
+    entities = [entity for _, entity in index.entities.values()]
+    with vocabulary.folding(chain(_company_texts(entities), _word_texts(files), _name_texts(ready.lacks(entities)))):
         rules = _rules(files, index, vocabulary, problems)
-        watched = _watch(index, vocabulary, index.entities, problems)
+        watched = _watch(index, vocabulary, index.entities, problems, ready)
     owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-    return Matcher(vocabulary, watched, owners, rules, files, feeds, sounds=lambda: _heard(owners)), problems
+    sounds = partial(heard, {n: entity for n, (_, entity) in owners.items()}, ready)
+    return Matcher(vocabulary, watched, owners, rules, files, feeds, sounds=sounds)
 
 
 def _rules(
@@ -125,34 +142,24 @@ def compile_query(
         index = Index(files)
         bound = bind(node, query, index, vocabulary)
         asked = dict.fromkeys(leaf.name for leaf in vocabulary.leaves if leaf.kind == "entity")
-        with vocabulary.folding(text for name in asked for text in _texts_of(index.entities[name][1])):
-            watched = _watch(index, vocabulary, asked, [])
+        entities = [index.entities[name][1] for name in asked]
+        with vocabulary.folding(chain(_company_texts(entities), _name_texts(entities))):
+            watched = _watch(index, vocabulary, asked, [], Ready())
         owners = {n: index.entities[vocabulary.leaves[n].name] for n in watched}
-        return Matcher(vocabulary, watched, owners, (), files, feeds, sounds=lambda: _heard(owners)), bound
+        sounds = partial(heard, {n: entity for n, (_, entity) in owners.items()})
+        return Matcher(vocabulary, watched, owners, (), files, feeds, sounds=sounds), bound
 
 
-def _heard(owners: Mapping[int, tuple[WatchlistFile, Entity]]) -> Sounds:
-    """The names of these entities that are found by ear."""
-    return Sounds((leaf, lang, text) for leaf, (_, entity) in owners.items() for lang, text in _spelt(entity))
+def _name_texts(entities: Iterable[Entity]) -> Iterator[str]:
+    return (text for entity in entities for text in texts(entity))
 
 
-def _texts(file: WatchlistFile) -> Iterator[str]:
-    """Whatever of a file is looked for."""
-    for entity in file.entities:
-        yield from _texts_of(entity)
-    yield from (term.text.removesuffix("*") for listed in file.words for term in listed.terms)
+def _company_texts(entities: Iterable[Entity]) -> Iterator[str]:
+    return (_bare(friend) for entity in entities for short in entity.short for friend in short.with_)
 
 
-def _texts_of(entity: Entity) -> Iterator[str]:
-    yield entity.name
-    yield from (name.text for name in (*entity.names, *entity.mask))
-    yield from (short.text for short in entity.short)
-    yield from (_bare(friend) for short in entity.short for friend in short.with_)
-
-
-def _spelt(entity: Entity) -> list[tuple[str, str]]:
-    """(language, spelling) of every name of an entity."""
-    return [("en", entity.name), *((name.lang, name.text) for name in entity.names)]
+def _word_texts(files: Iterable[WatchlistFile]) -> Iterator[str]:
+    return (term.text.removesuffix("*") for file in files for listed in file.words for term in listed.terms)
 
 
 def _bare(friend: str) -> str:
@@ -173,7 +180,7 @@ def _at_query(mark: Mark, error: QueryError) -> Problem:
 
 
 def _watch(
-    index: Index, vocabulary: Vocabulary, wanted: Collection[str], problems: list[Problem]
+    index: Index, vocabulary: Vocabulary, wanted: Collection[str], problems: list[Problem], ready: Ready
 ) -> dict[int, Watched]:
     """Add the names of the wanted entities, and of the entities that keep them company.
 
@@ -182,49 +189,21 @@ def _watch(
     watched: dict[int, Watched] = {}
     known: dict[tuple[tuple[str, ...], int | None], tuple[Company, list[str]]] = {}
     queue = list(wanted)
-    while queue:
-        _, entity = index.entities[queue.pop()]
-        number = vocabulary.leaf("entity", entity.id)
-        if number in watched:
+    for name in queue:  # which grows on the way
+        _, entity = index.entities[name]
+        if vocabulary.leaf("entity", entity.id) in watched:
             continue
-        _add_names(entity, number, vocabulary)
+        leaves = add(entity, vocabulary, ready.of(entity), short=entity.id in wanted)
         shorts = []
-        for place, short in enumerate(entity.short if entity.id in wanted else ()):
-            leaf = vocabulary.leaf("short", entity.id, place)
-            use = Use(leaf=leaf, lang=short.lang, exact=short.text if short.case else "")
-            vocabulary.add(short.text, use)
-            if not short.case:
-                _add_others(short.text, use, entity.kind, vocabulary)
+        for leaf, short in zip(leaves.short, entity.short, strict=False):
             asked, told = (short.with_, short.within), len(problems)
             company, entities = known.get(asked) or _company(short, index, vocabulary, problems)
             if len(problems) == told:  # many short names keep the same company, and a fault is told at each
                 known[asked] = company, entities
             queue.extend(entities)
             shorts.append((leaf, company))
-        mask = None
-        if entity.mask:
-            mask = vocabulary.leaf("mask", entity.id)
-            for longer in entity.mask:
-                vocabulary.add(longer.text, Use(leaf=mask, lang=longer.lang))
-        watched[number] = Watched(number, tuple(shorts), mask)
+        watched[leaves.full] = Watched(leaves.full, tuple(shorts), leaves.mask)
     return watched
-
-
-def _add_names(entity: Entity, number: int, vocabulary: Vocabulary) -> None:
-    for lang, spelling in _spelt(entity):
-        use = Use(leaf=number, lang=lang, capitals=abbreviated(spelling))
-        vocabulary.add(spelling, use)
-        _add_others(spelling, use, entity.kind, vocabulary)
-
-
-def _add_others(spelling: str, use: Use, kind: str, vocabulary: Vocabulary) -> None:
-    """The spellings that follow from a listed one, in full or short, with what their first word asks for."""
-    name = vocabulary.words(spelling)
-    for other in spellings(name, use.lang, kind):
-        capitals = use.capitals if other[0] == name[0] else other[0] in SHOUTED
-        close = other[0] in BARE
-        same = capitals == use.capitals and not close
-        vocabulary.add_words(other, use if same else use._replace(capitals=capitals, close=close))
 
 
 def _company(short: Short, index: Index, vocabulary: Vocabulary, problems: list[Problem]) -> tuple[Company, list[str]]:

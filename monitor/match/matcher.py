@@ -5,6 +5,7 @@ fold the batch -> one automaton pass -> check the edges -> company, masks, nesti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,10 @@ class Matcher:
     def automaton(self) -> bytes:
         """The automaton of the letters of all names, as bytes that another matcher of the same names may be made of."""
         return self._scanner.automaton
+
+    def built(self) -> None:
+        """Wait for the automaton: then no thread of it is left, and the process may fork."""
+        self._scanner.built()
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -172,9 +177,9 @@ class Matcher:
 
     def _costs(self) -> dict[int, float]:
         """How often the leaves may be met, beside each other: the more spellings, the more often."""
+        forms = Counter(use.leaf for uses in self.vocabulary.uses.values() for use in uses)
         cost = {
-            n: float(len(forms)) * (4.0 if leaf.kind == "word" else 1.0)
-            for n, (leaf, forms) in enumerate(zip(self.vocabulary.leaves, self.vocabulary.forms, strict=True))
+            n: float(forms[n]) * (4.0 if leaf.kind == "word" else 1.0) for n, leaf in enumerate(self.vocabulary.leaves)
         }
         for number, (file, entity) in self.owners.items():
             if (entity.level or file.level) == "low":

@@ -1,8 +1,9 @@
-"""The compiled names, kept in a file for the next start: making them is most of what compiling watchlists takes.
+"""The compiled names as bytes, for the next start or from a child: making them is most of what compiling takes.
 
-A sealed file (`monitor.sealed`) whose title is made of every letter of the watchlists and of the code and data that
-compile them. Behind its JSON stand the patterns of letters and of sounds, and the automaton of each. Objects that many
-patterns share stand once, in a table, and are meant by their number there. Rules are not kept: binding them is cheap.
+They are kept in a sealed file (`monitor.sealed`) whose title is made of the code and data that compile them; in it
+stands of which letters the watchlists were, and of what each entity's names were made. Behind its JSON stand the
+patterns of letters and of sounds, and the automaton of each. Objects that many patterns share stand once, in a table,
+and are meant by their number there. Rules are not kept: binding them is cheap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
@@ -25,47 +26,73 @@ import numpy as np
 from monitor import sealed
 from monitor.match.matcher import Matcher
 from monitor.match.mentions import Company, Watched
+from monitor.match.names import Heard, Names, made, made_of
 from monitor.match.sounds import Sounding, Sounds
-from monitor.match.vocabulary import Form, Leaf, Use, Vocabulary
-from monitor.watchlists import WatchlistFile
+from monitor.match.vocabulary import Leaf, Use, Vocabulary
+from monitor.watchlists import Entity, WatchlistFile
 from monitor.watchlists.kept import CODE
 
 _CODE = (*CODE, "errors.py", "match/*.py", "query/*.py")
 """All that decides what a watchlist compiles to."""
 
 T = TypeVar("T", bound=Hashable)
+_GONE = -1
+"""The leaf of an entity that is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Of a matcher all that depends on what its files name, and on nothing else."""
+class Before:
+    """Of a matcher that was made before all that depends on what its files name, and on nothing else."""
 
-    vocabulary: Vocabulary
+    names: Names
+    sounds: Sounds | None
+    """None unless its files were just these."""
     watched: dict[int, Watched]
-    sounds: Sounds
     automaton: bytes
     """As `Matcher.automaton` tells it."""
 
 
-def restored(kept: Path | None, files: Sequence[WatchlistFile]) -> Names | None:
-    """The names of these files as they were compiled before; None where they were not, or are no longer known.
+def restored(kept: Path | None, files: Sequence[WatchlistFile]) -> Before | None:
+    """The names that were compiled last; None where they are not known, or no entity of these files has one of them.
 
     `kept` is where what was read is kept (`monitor.watchlists.load`): the compiled names lie beside it.
     """
-    title = _title(files) if kept else ""
+    made_by = _version() if kept else ""
     # an automaton is taken as it is, and other than SQLite or JSON it might be made to lead astray: own files alone
-    found = sealed.read(_beside(kept), title, own=True) if kept and title else None
+    found = sealed.read(_beside(kept), made_by, own=True) if kept and made_by else None
     if found is None:
         return None
     with suppress(ValueError, TypeError, LookupError, AttributeError):
-        return _names(*found)
+        told, raw = found
+        known, same = told["made_of"], told["files"] == _letters(files)
+        if same or any(entity.id in known for file in files for entity in file.entities):
+            return _before(told, raw, same=same)
     return None
 
 
 def packed(matcher: Matcher) -> bytes:
     """What `restored` shall give, as `keep` wants it; empty for a matcher that cannot be kept."""
-    title = _title(matcher.files)
-    return sealed.sealed(title, *_told(matcher)) if title else b""
+    made_by, letters = _version(), _letters(matcher.files)
+    if not made_by or not letters:
+        return b""
+    told, raw = _told(matcher.vocabulary, matcher.sounds, matcher.automaton)
+    told |= {**_company_told(matcher.watched), "made_of": _made_of(matcher.files), "files": letters}
+    return sealed.sealed(made_by, told, raw)
+
+
+def told(entities: Sequence[Entity]) -> bytes:
+    """The names of entities as a child hands them to the process that asked for them: `names` reads them."""
+    said, raw = _told(*made(entities))
+    said["made_of"] = {entity.id: made_of(entity) for entity in entities}
+    return b"".join((json.dumps(said).encode(), b"\n", *raw))
+
+
+def names(told: bytes | None) -> Names | None:
+    """What `told` told; ValueError, TypeError or LookupError for anything else, None for nothing."""
+    if not told:
+        return None
+    end = told.index(b"\n")
+    return _names(json.loads(told[:end]), memoryview(told)[end + 1 :])[0]
 
 
 def keep(kept: Path, names: bytes) -> None:
@@ -78,12 +105,15 @@ def _beside(kept: Path) -> Path:
     return kept.with_suffix(".names")
 
 
-def _title(files: Sequence[WatchlistFile]) -> str:
-    """What the compiled names depend on; "" where a part of it is not known."""
-    version = _version()
-    if not version or not all(file.source for file in files):
+def _made_of(files: Sequence[WatchlistFile]) -> dict[str, str]:
+    return {entity.id: made_of(entity) for file in files for entity in file.entities}
+
+
+def _letters(files: Sequence[WatchlistFile]) -> str:
+    """64 hex digits of every letter of these files; "" where those of one are not known."""
+    if not all(file.source for file in files):
         return ""
-    said = sha256(version.encode())
+    said = sha256()
     for file in files:
         letters = file.source.encode("utf-8", "surrogatepass")
         said.update(f"\n{len(file.file)} {len(letters)} {file.file}".encode("utf-8", "surrogatepass"))
@@ -134,8 +164,8 @@ class _Table(Generic[T]):
         return [*self._numbers]
 
 
-def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
-    vocabulary = matcher.vocabulary
+def _told(vocabulary: Vocabulary, sounds: Sounds, automaton: bytes = b"") -> tuple[dict[str, Any], list[bytes]]:
+    """Names; with their automata where these are told."""
     uses = _Table[Use]()
     letters = _meaning_told(vocabulary.uses, uses)
     numbers = iter(uses.numbers([use for forms in vocabulary.friends.values() for _, use in forms]))
@@ -143,25 +173,30 @@ def _told(matcher: Matcher) -> tuple[dict[str, Any], list[bytes]]:
         (leaf, [(pattern.decode("latin-1"), next(numbers)) for pattern, _ in forms])
         for leaf, forms in vocabulary.friends.items()
     ]
-    company = _Table[Company]()
+    raw = [*letters, automaton, _sounds_told(sounds, whole=bool(automaton))]
     told = {
         "leaves": [(leaf.kind, leaf.name, leaf.number) for leaf in vocabulary.leaves],
         "friends": friends,
+        "uses": _uses_told(uses.rows),
+        "sizes": [len(part) for part in raw],
+    }
+    return told, raw
+
+
+def _company_told(watched: Mapping[int, Watched]) -> dict[str, Any]:
+    company = _Table[Company]()
+    return {
         "watched": [
-            (n, [(leaf, company.number(one)) for leaf, one in watched.shorts], watched.mask)
-            for n, watched in matcher.watched.items()
+            (n, [(leaf, company.number(by)) for leaf, by in one.shorts], one.mask) for n, one in watched.items()
         ],
         "company": [(sorted(c.leaves), sorted(c.friends), sorted(c.entities), c.within) for c in company.rows],
-        "uses": _uses_told(uses.rows),
     }
-    raw = [*letters, matcher.automaton, *_forms_told(vocabulary, uses), _sounds_told(matcher.sounds)]
-    return {**told, "sizes": [len(part) for part in raw]}, raw
 
 
-def _sounds_told(sounds: Sounds) -> bytes:
-    """Names by their sound: JSON on one line, then raw bytes."""
+def _sounds_told(sounds: Sounds, *, whole: bool) -> bytes:
+    """Names by their sound: JSON on one line, then raw bytes; their automaton only where the names are the whole."""
     names = _Table[Sounding]()
-    parts = [*_meaning_told(sounds.meanings, names), sounds.automaton]
+    parts = [*_meaning_told(sounds.meanings, names), sounds.automaton if whole else b""]
     rows = [
         (n.leaf, n.lang, n.bare.decode("latin-1"), n.whole.decode("latin-1"), n.words, n.joined) for n in names.rows
     ]
@@ -181,14 +216,6 @@ def _meaning_told(rows: Mapping[bytes, Sequence[T]], table: _Table[T]) -> list[b
     return [patterns, _packed([len(meaning) for meaning in rows.values()]), _packed(meant)]
 
 
-def _forms_told(vocabulary: Vocabulary, uses: _Table[Use]) -> list[bytes]:
-    """How many forms each leaf has, then of all forms the numbers of their patterns, and of their uses."""
-    place = {pattern: n for n, pattern in enumerate(vocabulary.uses)}
-    counts = [len(forms) for forms in vocabulary.forms]
-    every = list(chain.from_iterable(vocabulary.forms))
-    return [_packed(counts), _packed([place[p] for p, _ in every]), _packed(uses.numbers([use for _, use in every]))]
-
-
 def _uses_told(uses: Sequence[Use]) -> list[list[Any]]:
     """Of each use the leaf, then of each the number of all else, then all else: hundreds for thousands of leaves."""
     rest = _Table[tuple[Any, ...]]()
@@ -199,27 +226,51 @@ def _uses_told(uses: Sequence[Use]) -> list[list[Any]]:
 # and back
 
 
-def _names(told: Any, raw: memoryview) -> Names:
-    parts = [raw[start:end] for start, end in pairwise(accumulate(told["sizes"], initial=0))]
-    letters, automaton, forms, heard = parts[:3], parts[3], parts[4:7], parts[7]
-    uses = _uses(*told["uses"])
-    meant = _meanings(letters, uses)
-    friends = {leaf: [(p.encode("latin-1"), uses[n]) for p, n in rows] for leaf, rows in told["friends"]}
-    vocabulary = Vocabulary.of([Leaf(*row) for row in told["leaves"]], meant, _forms(forms, list(meant), uses), friends)
+def _before(told: Any, raw: memoryview, *, same: bool) -> Before:
+    names, automaton, heard = _names(told, raw)
     company = [Company(frozenset(a), frozenset(b), frozenset(c), within) for a, b, c, within in told["company"]]
     watched = {
         n: Watched(n, tuple([(leaf, company[one]) for leaf, one in shorts]), mask)
         for n, shorts, mask in told["watched"]
     }
-    return Names(vocabulary, watched, _sounds(bytes(heard)), bytes(automaton))
+    return Before(names, _sounds(heard) if same else None, watched, automaton)
+
+
+def _names(told: Any, raw: memoryview) -> tuple[Names, bytes, bytes]:
+    """The names, their automaton, and their sounds as they were told."""
+    *letters, automaton, heard = (raw[start:end] for start, end in pairwise(accumulate(told["sizes"], initial=0)))
+    uses = _uses(*told["uses"])
+    friends = {leaf: [(p.encode("latin-1"), uses[n]) for p, n in rows] for leaf, rows in told["friends"]}
+    vocabulary = Vocabulary.of([Leaf(*row) for row in told["leaves"]], _meanings(letters, uses), friends)
+    sounds = bytes(heard)
+    return Names(vocabulary, told["made_of"], partial(_moved, sounds)), bytes(automaton), sounds
 
 
 def _sounds(told: bytes) -> Sounds:
+    rows, parts, automaton = _sounds_parts(told)
+    return Sounds.of(_meanings(parts, [_sounding(row[0], row) for row in rows]), bytes(automaton))
+
+
+def _moved(told: bytes, leaves: Mapping[int, int]) -> Heard:
+    """The sounds of these entities, where they have other leaves."""
+    rows, parts, _ = _sounds_parts(told)
+    meant = _meanings(parts, [_sounding(leaves.get(row[0], _GONE), row) for row in rows])
+    if all(row[0] in leaves for row in rows):
+        return meant
+    left = ((pattern, [name for name in names if name.leaf != _GONE]) for pattern, names in meant.items())
+    return {pattern: names for pattern, names in left if names}
+
+
+def _sounds_parts(told: bytes) -> tuple[list[Any], list[memoryview], memoryview]:
     end = told.index(b"\n")
     rows, sizes = json.loads(told[:end])
     *parts, automaton = (memoryview(told)[start:stop] for start, stop in pairwise(accumulate(sizes, initial=end + 1)))
-    names = [Sounding(n, lang, a.encode("latin-1"), b.encode("latin-1"), *rest) for n, lang, a, b, *rest in rows]
-    return Sounds.of(_meanings(parts, names), bytes(automaton))
+    return rows, parts, automaton
+
+
+def _sounding(leaf: int, row: Any) -> Sounding:
+    _, lang, bare, whole, *rest = row
+    return Sounding(leaf, lang, bare.encode("latin-1"), whole.encode("latin-1"), *rest)
 
 
 def _numbers(part: memoryview) -> list[int]:
@@ -235,11 +286,6 @@ def _meanings(parts: Sequence[memoryview], rows: Sequence[T]) -> dict[bytes, lis
     patterns = bytes(parts[0]).split(b"\n") if parts[0] else []
     every = [rows[n] for n in _numbers(parts[2])]
     return {pattern: every[start:end] for pattern, (start, end) in zip(patterns, _bounds(parts[1]), strict=True)}
-
-
-def _forms(parts: Sequence[memoryview], patterns: Sequence[bytes], uses: Sequence[Use]) -> list[list[Form]]:
-    every = [(patterns[pattern], uses[use]) for pattern, use in zip(*map(_numbers, parts[1:]), strict=True)]
-    return [every[start:end] for start, end in _bounds(parts[0])]
 
 
 def _uses(leaves: Sequence[int], numbers: Sequence[int], rows: Sequence[Any]) -> list[Use]:

@@ -33,8 +33,6 @@ class Patterns:
         self.waiting = len(patterns)
         """The number of the first pattern that only words mean."""
         patterns += [p for p in uses if p in waiting]
-        self.uses = [uses.get(p, ()) for p in patterns]
-        self.meanings = [*_each_meaning(self.uses)]
         self._hands = ThreadPoolExecutor(max_workers=1)
         self._building = (
             self._hands.submit(daachorse.DoubleArrayAhoCorasick.deserialize, automaton)
@@ -42,6 +40,8 @@ class Patterns:
             else self._hands.submit(daachorse.DoubleArrayAhoCorasick, patterns)
         )
         self._hands.shutdown(wait=False)
+        self.uses = [uses.get(p, ()) for p in patterns]
+        self.meanings = [*_each_meaning(self.uses)]
 
     @cached_property
     def automaton(self) -> daachorse.DoubleArrayAhoCorasick:

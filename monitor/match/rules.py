@@ -90,8 +90,9 @@ def bind(node: ast.Node, query: str, index: Index, vocabulary: Vocabulary) -> ev
 
 def add_words(words: WordList, vocabulary: Vocabulary) -> int:
     """The leaf of a word list, with its terms looked for."""
-    leaf = vocabulary.leaf("word", words.id)
-    if not vocabulary.forms[leaf]:
+    leaf = vocabulary.find("word", words.id)
+    if leaf is None:
+        leaf = vocabulary.leaf("word", words.id)
         for term in words.terms:
             star = term.text.endswith("*")
             vocabulary.add(term.text.removesuffix("*"), Use(leaf=leaf, lang=term.lang, star=star))

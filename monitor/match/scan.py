@@ -136,6 +136,10 @@ class Scanner:
         """The automaton of the letters, to be made again of: building it takes longer than reading it."""
         return bytes(self._patterns.automaton.serialize())
 
+    def built(self) -> None:
+        """Wait until the automaton is built."""
+        _ = self._patterns.automaton
+
     def scan(self, articles: Sequence[Article]) -> list[tuple[Text, Places]]:
         """All checked places of all leaves, per article, in one fold and one pass over the whole batch."""
         found = self.names(articles)

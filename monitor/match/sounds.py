@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from operator import attrgetter
 
 import daachorse
 
@@ -42,6 +43,7 @@ _AL = bytes((CODES["ا"], CODES["ل"]))
 _VOWELS = frozenset((b"a", b"e", b"i", b"o", b"u"))
 _LATIN_ARTICLES = (b"al", b"el", b"ul")
 _SEGMENT = bytes([SEGMENT])
+_by_leaf = attrgetter("leaf")
 _JOINTS = {
     (few, joined): (b" ", b" l ", b" l", *((b"l ", b"l", b"") if few and joined else (b"l ",) if few else ()))
     for few in (False, True)
@@ -84,12 +86,10 @@ class Sounds:
         self.leaves = frozenset(name.leaf for rows in found.values() for name in rows)
         """Entities that may be mentioned in a spelling that no index of words can be asked for."""
         self._patterns = list(found)
-        self._names = [tuple(found[p]) for p in self._patterns]
-        self._automaton: daachorse.DoubleArrayAhoCorasick | None = None
+        # in one order, wherever the names were made
+        self._names = [tuple(r if len(r) == 1 else sorted(r, key=_by_leaf)) for r in found.values()]
         if automaton:
-            self._automaton = daachorse.DoubleArrayAhoCorasick.deserialize(automaton)
-        elif found:
-            self._automaton = daachorse.DoubleArrayAhoCorasick(self._patterns)
+            self.__dict__["_automaton"] = daachorse.DoubleArrayAhoCorasick.deserialize(automaton)
 
     @classmethod
     def of(cls, rows: Mapping[bytes, Sequence[Sounding]], automaton: bytes = b"") -> Sounds:
@@ -97,6 +97,10 @@ class Sounds:
         made = cls(())
         made._fill(rows, automaton)
         return made
+
+    @cached_property
+    def _automaton(self) -> daachorse.DoubleArrayAhoCorasick | None:
+        return daachorse.DoubleArrayAhoCorasick(self._patterns) if self._patterns else None
 
     @property
     def automaton(self) -> bytes:

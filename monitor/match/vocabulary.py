@@ -100,12 +100,11 @@ class Vocabulary:
 
     def __init__(self) -> None:
         self.leaves: list[Leaf] = []
-        self.forms: list[list[Form]] = []
-        """Per leaf, how it may be written: what the index is asked for."""
         self.uses: dict[bytes, list[Use]] = {}
         self.friends: dict[int, list[Form]] = {}
         """Per friend its patterns. They are common words, needed in few articles: no automaton holds them."""
         self._friends: dict[tuple[str, bool], int] = {}
+        self._forms_of: list[list[Form]] | None = None
         self._numbers: dict[tuple[LeafKind, str, int], int] = {}
         self._folded: dict[str, tuple[bytes, ...]] = {}
         self._written: dict[str, tuple[str, ...]] = {}
@@ -117,12 +116,11 @@ class Vocabulary:
         cls,
         leaves: Iterable[Leaf],
         uses: dict[bytes, list[Use]],
-        forms: list[list[Form]],
         friends: dict[int, list[Form]],
     ) -> Vocabulary:
         """One that was made before."""
         made = cls()
-        made.leaves, made.uses, made.forms, made.friends = [*leaves], uses, forms, friends
+        made.leaves, made.uses, made.friends = [*leaves], uses, friends
         made._numbers = {(leaf.kind, leaf.name, leaf.number): n for n, leaf in enumerate(made.leaves)}
         return made
 
@@ -153,12 +151,22 @@ class Vocabulary:
         if found is None:
             found = self._numbers[key] = len(self.leaves)
             self.leaves.append(Leaf(kind, name, number))
-            self.forms.append([])
         return found
 
     def find(self, kind: LeafKind, name: str, number: int = 0) -> int | None:
         """The number of a leaf that was added, else None."""
         return self._numbers.get((kind, name, number))
+
+    @property
+    def forms(self) -> list[list[Form]]:
+        """Per leaf, how it may be written: what the index is asked for."""
+        found = self._forms_of
+        if found is None or len(found) != len(self.leaves):
+            found = self._forms_of = [[] for _ in self.leaves]
+            for pattern, uses in self.uses.items():
+                for use in uses:
+                    found[use.leaf].append((pattern, use))
+        return found
 
     def add(self, text: str, use: Use, *, joined: bool = True) -> bool:
         """Look for a text, also written as one word; False when nothing is left of it after folding."""
@@ -170,11 +178,24 @@ class Vocabulary:
         """Look for folded words just as they are."""
         self._keep([self._form(tokens, use, "", len(tokens), self._alike.setdefault(use, {}))])
 
+    def take(self, leaf: int, forms: Iterable[Form]) -> None:
+        """Look for what a leaf of another vocabulary stands for, whose forms these are."""
+        mine: dict[int, Use] = {}  # many forms have one use
+        found = []
+        for pattern, use in forms:
+            own = mine.get(id(use))
+            if own is None:
+                own = mine[id(use)] = use._replace(leaf=leaf)
+            found.append((pattern, own))
+        self._keep(found)
+
     def term(self, text: str, *, star: bool, exact: bool) -> int:
         """The leaf of a word or phrase of a query."""
         written = f'"{text}"' if " " in text.strip() else text
-        leaf = self.leaf("term", f"{'=' if exact else ''}{written}{'*' if star else ''}")
-        if not self.forms[leaf]:
+        name = f"{'=' if exact else ''}{written}{'*' if star else ''}"
+        leaf = self.find("term", name)
+        if leaf is None:
+            leaf = self.leaf("term", name)
             self.add(text, Use(leaf=leaf, star=star, affixed=not exact, exact=text if exact else ""))
         return leaf
 
@@ -193,16 +214,13 @@ class Vocabulary:
         return leaf
 
     def _keep(self, found: Iterable[Form]) -> None:
-        for form in found:
-            pattern, use = form
+        self._forms_of = None
+        for pattern, use in found:
             uses = self.uses.get(pattern)
             if uses is None:
                 self.uses[pattern] = [use]
-            elif use in uses:
-                continue
-            else:
+            elif use not in uses:
                 uses.append(use)
-            self.forms[use.leaf].append(form)
 
     def _forms(self, text: str, use: Use, *, joined: bool) -> Iterable[Form]:
         """Every way in which a name or phrase may be written; none when it holds no letter or digit."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.errors import ConfigError, Problem
-from monitor.match import Compiled, Matcher, compile_watchlists
+from monitor.match import Compiled, Matcher, compile_watchlists, names_ahead
 from monitor.match.matcher import ENGINE, combined_revision
 from monitor.model import Desk, Feed, WatchlistRevision
 from monitor.ports import Clock, Store
@@ -91,7 +91,7 @@ class Editorial:
         """What is in force now. Raises ConfigError only when no good revision of anything exists."""
         print_ = _fingerprint(self.folder)
         if self._current is None or print_ != self._print:
-            self._current = self._decide(load(self.folder, self.kept))
+            self._current = self._decide(load(self.folder, self.kept, names_ahead))
             self._print = print_
         return self._current
 
@@ -112,7 +112,7 @@ class Editorial:
         if unread:
             roots = [p for p in errors if p.file in unread]
             return self._fall_back(loaded, [*roots, *_faults(_mixed(loaded, good, unread))], fallen)
-        compiled = compile_watchlists(loaded.files, loaded.feeds, kept=self.kept)
+        compiled = compile_watchlists(loaded.files, loaded.feeds, kept=self.kept, ahead=loaded.ahead)
         errors += _errors(compiled.problems)
         if errors:
             return self._fall_back(loaded, errors, fallen)
@@ -349,12 +349,12 @@ def checked(folder: Path, kept: Path | None = None) -> Checked:
 
     While a file cannot be read, only that is told: every name that the others miss would be blamed on them.
     """
-    loaded = load(folder, kept)
+    loaded = load(folder, kept, names_ahead)
     unread = _unread(loaded)
     if unread:
         problems = [p for p in loaded.problems if p.file in unread or p.warning]
         return Checked(loaded=loaded, problems=problems, compiled=None)
-    compiled = compile_watchlists(loaded.files, loaded.feeds, kept=kept)
+    compiled = compile_watchlists(loaded.files, loaded.feeds, kept=kept, ahead=loaded.ahead)
     blameless = _waiting(loaded.files, compiled.problems)
     problems = [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
     return Checked(loaded=loaded, problems=problems, compiled=compiled)

@@ -12,7 +12,7 @@ from monitor.errors import ConfigError, Problem
 from monitor.model import Desk, Feed
 from monitor.watchlists.desks import read_desks
 from monitor.watchlists.feeds import read_feeds
-from monitor.watchlists.kept import Kept
+from monitor.watchlists.kept import Further, Kept
 from monitor.watchlists.shape import Loaded, Mark, Rule, WatchlistFile
 
 FEEDS = "feeds.yaml"
@@ -22,11 +22,12 @@ _READS = 3
 _ID = re.compile(r"^watchlist:[ \t]*[\"']?([a-z0-9-]+)", re.MULTILINE)
 
 
-def load(folder: Path, kept: Path | None = None) -> Loaded:
+def load(folder: Path, kept: Path | None = None, further: Further | None = None) -> Loaded:
     """Read every *.yaml file of the folder, in the order of names. Never raises for what people wrote: see `problems`.
 
     Problems across files (`cross_check`, and `sources:` that no feed has) are among them; files with those stay listed.
-    What was read is kept in the file `kept` for the next time; None keeps nothing.
+    What was read is kept in the file `kept` for the next time; None keeps nothing. If another process reads some of
+    them, it also does `further`: see `Loaded.ahead`.
     """
     shown = f"{folder.name}/" if folder.name else ""
     if not folder.is_dir():
@@ -35,7 +36,8 @@ def load(folder: Path, kept: Path | None = None) -> Loaded:
     reading = _Reading(folder, shown)
     names = reading.names()
     before = Kept(kept)
-    before.ahead([folder / name for name in names if name.endswith(".yaml") and name not in {FEEDS, DESKS}])
+    lists = [folder / name for name in names if name.endswith(".yaml") and name not in {FEEDS, DESKS}]
+    before.begin(lists, further)
     files = []
     broken = set()
     for name in names:
@@ -61,6 +63,7 @@ def load(folder: Path, kept: Path | None = None) -> Loaded:
         desks=desks,
         problems=(*reading.problems, *checked),
         sources=tuple(reading.sources),
+        ahead=before.ahead,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import cache, partial
@@ -21,11 +21,12 @@ import yaml
 
 from monitor import sealed
 from monitor._yaml import MAX_BYTES
-from monitor.beside import beside, nothing
+from monitor.beside import Answers, beside, nothing
 from monitor.errors import ConfigError
 from monitor.watchlists.read import read_watchlist, revision
 from monitor.watchlists.shape import (
     Accept,
+    Ahead,
     Entity,
     Example,
     Mark,
@@ -55,6 +56,10 @@ _Read = Callable[[Any, str], Any]
 """A value of a row and the name of its file -> the value of a field."""
 
 
+Further = Callable[[Sequence[WatchlistFile]], bytes]
+"""What may be done with files by whoever has read them."""
+
+
 class Kept:
     """Reads watchlist files like `read_watchlist`, those it has read before from what it kept of them."""
 
@@ -66,10 +71,16 @@ class Kept:
         self._now: dict[str, Any] = {}
         self._anew = False
         self._share = frozenset[str]()
-        self._ahead: Callable[[], bytes | None] = nothing
+        self._answers: Answers = nothing
+        self._others = frozenset[str]()
+        self.ahead = Ahead()
+        """What was read beside the others, once all is read."""
 
-    def ahead(self, paths: Sequence[Path]) -> None:
-        """Begin to read the last of these files, about half of all, beside the others; they are read in this order."""
+    def begin(self, paths: Sequence[Path], further: Further | None = None) -> None:
+        """Begin to read the last of these files, about half of all, beside the others; they are read in this order.
+
+        Whoever reads them does `further` with them then: see `ahead`.
+        """
         sources = [source for path in paths if self._reader and (source := _source(path))]
         new = [source for source in sources if sha256(source).hexdigest() not in self._rows]
         half = sum(map(len, new)) // 2
@@ -77,7 +88,7 @@ class Kept:
         share = [source for source, size in zip(reversed(new), behind, strict=True) if size <= half]
         if sum(map(len, share)) > _WORTH:
             self._share = frozenset(sha256(source).hexdigest() for source in share)
-            self._ahead = beside(partial(_rows_of, share))
+            self._answers = beside(partial(_read_ahead, share, further))
 
     def read(self, name: str, source: bytes) -> WatchlistFile:
         """Read one file; `name` stands in messages. Raises ConfigError with every problem of the file."""
@@ -90,6 +101,8 @@ class Kept:
             with suppress(ValueError, TypeError, IndexError, AttributeError):
                 found = _unpacked_file(row, name, source)
                 self._now[key] = row
+                if key in self._others:
+                    self.ahead = Ahead((*self.ahead.files, found), self._answers)
                 return found
         found = read_watchlist(name, source)
         self._anew = True
@@ -100,7 +113,9 @@ class Kept:
         """Take what was read ahead as if it had been kept."""
         self._share = frozenset()
         with suppress(ValueError, RecursionError):
-            self._rows |= json.loads(self._ahead() or b"{}")
+            rows = json.loads(self._answers() or b"{}")
+            self._others = frozenset(rows)
+            self._rows |= rows
             self._anew = True
 
     def write(self) -> None:
@@ -121,13 +136,20 @@ def _source(path: Path) -> bytes:
         return b""
 
 
-def _rows_of(sources: Sequence[bytes]) -> bytes:
-    """The rows of files, as JSON; files with something wrong, which shall be told in their order, have none."""
-    rows = {}
+def _read_ahead(sources: Sequence[bytes], further: Further | None) -> Iterator[bytes]:
+    """The rows of files, as JSON; files with something wrong, which shall be told in their order, have none.
+
+    Then what `further` makes of them.
+    """
+    rows, files = {}, []
     for source in sources:
         with suppress(ConfigError):
-            rows[sha256(source).hexdigest()] = _packed_file(read_watchlist("", source))
-    return json.dumps(rows).encode()
+            file = read_watchlist("", source)
+            files.append(file)
+            rows[sha256(source).hexdigest()] = _packed_file(file)
+    yield json.dumps(rows).encode()
+    if further:
+        yield further(files)
 
 
 def _stored(path: Path, reader: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from monitor.beside import Answers, nothing
 from monitor.errors import Problem
 from monitor.model import Desk, Feed, Level
 
@@ -211,6 +212,15 @@ class WatchlistFile:
     examples: tuple[Example, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Files that another process has read, and what it goes on to do with them."""
+
+    files: tuple[WatchlistFile, ...] = ()
+    answer: Answers = nothing
+    """Waits for what `further` of `load` makes of the files; None where nobody does it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """A folder as read. A file with an error is missing from `files` and named in `problems`."""
@@ -221,3 +231,4 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
     """(file, source) of every good file, feeds and desks included: what to keep as the last good revision."""
+    ahead: Ahead = field(default=Ahead(), compare=False)
