@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from monitor.match.scan import Text
+from monitor.match.article import Text
 from monitor.match.vocabulary import LeafKind, Vocabulary
 from monitor.model import Evidence, FieldName, Mention
 from monitor.query.evaluate import Atom
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from monitor.match.view import ArticleView
 
 FIELDS: tuple[FieldName, FieldName] = ("title", "body")
+_new = tuple.__new__
+"""Makes a named tuple of all its fields without a look at their names: there are millions of them."""
 _PER_LEAF, _PER_HIT = 5, 40
 """Spans kept with a hit. An article that names Iraq a hundred times is proved by the first five."""
 
@@ -32,7 +34,8 @@ class Witness:
         found = []
         for place, leaf, nested in rows:
             field, first, last = text.shown(place)
-            found.append(Mention(self._names[leaf], FIELDS[field], first, last, fields[field][first:last], nested))
+            facts = (self._names[leaf], FIELDS[field], first, last, fields[field][first:last], nested)
+            found.append(_new(Mention, facts))
         return tuple(found)
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
@@ -50,7 +53,7 @@ class Witness:
     def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
         text = view.text
         field, first, last = text.shown((start, end))
-        return Evidence(
+        facts = (
             self._shown[leaf],
             self._names[leaf],
             text.letters(field)[first:last],
@@ -60,6 +63,7 @@ class Witness:
             view.sentence(field, first, last),
             text.article.lang,
         )
+        return _new(Evidence, facts)
 
 
 def _shown(kind: LeafKind) -> Literal["entity", "word", "term"]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
+from monitor.match.article import Text
 from monitor.match.collector import uncollected
 from monitor.match.evidence import Witness
 from monitor.match.mentions import Watched, resolve
 from monitor.match.patterns import Patterns
-from monitor.match.scan import Candidate, Friends, Places, Scanner, Text
+from monitor.match.scan import Candidate, Friends, Places, Scanner
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
@@ -141,7 +142,8 @@ class Matcher:
                 entity, file, rev, level = self._owned[leaf]
                 # most hits are states and large places: one place proves them, mentions hold the others
                 shown = evidence(view, [(a, b, leaf) for a, b in (own[:1] if level == "low" else own)])
-                hits.append(Hit(article.id, article.revision, file, None, entity, rev, level, shown))
+                facts = (article.id, article.revision, file, None, entity, rev, level, shown, False)
+                hits.append(tuple.__new__(Hit, facts))
         return hits
 
     def _near(self, waiting: Sequence[Candidate]) -> int:

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 from monitor.match.scan import Places
 
 Place = tuple[int, int]
+_NONE = frozenset[Place]()
+_found = tuple.__new__
+"""Makes a `Found` without a look at the names of its fields."""
 
 
 class Surroundings(Protocol):
@@ -143,11 +146,11 @@ def _nested(longest: dict[int, list[Place]]) -> dict[int, Found]:
     """Flag every mention that lies inside a longer mention of another entity."""
     inner = _inner([place for spans in longest.values() for place in spans]) if len(longest) > 1 else None
     if not inner:
-        return {n: Found(spans) for n, spans in longest.items()}
-    return {n: Found(spans, frozenset(inner.intersection(spans))) for n, spans in longest.items()}
+        return {n: _found(Found, (spans, _NONE)) for n, spans in longest.items()}
+    return {n: _found(Found, (spans, inner.intersection(spans))) for n, spans in longest.items()}
 
 
-def _inner(every: list[Place]) -> set[Place]:
+def _inner(every: list[Place]) -> frozenset[Place]:
     """Those that lie inside a longer one; in most articles none does."""
     every.sort()
     reached = -1
@@ -156,11 +159,11 @@ def _inner(every: list[Place]) -> set[Place]:
             break
         reached = end
     else:
-        return set()
-    inner, reached = set(), -1
+        return frozenset()
+    inner, reached = set[Place](), -1
     for start, negative in sorted({(start, -end) for start, end in every}):  # of those that begin together the longest
         if -negative <= reached:
             inner.add((start, -negative))
         else:
             reached = -negative
-    return inner
+    return frozenset(inner)

@@ -7,8 +7,9 @@ from collections.abc import Container, Sequence
 from functools import cached_property
 from typing import Literal
 
+from monitor.match.article import Text
 from monitor.match.mentions import Found
-from monitor.match.scan import Friends, Places, Text
+from monitor.match.scan import Friends, Places
 from monitor.model import Feed, Stored
 from monitor.query import ast
 from monitor.query.evaluate import Scope, Span

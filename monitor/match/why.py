@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from monitor.match.edges import signs_part
 from monitor.match.matcher import Matcher
-from monitor.match.scan import signs_part
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import ARTICLE, Use, in_capitals
 from monitor.query import ast

@@ -33,7 +33,7 @@ class Gates:
             else:
                 self._fired_by[self._bit(leaves)].append(number)
         self._firing = (1 << len(self._clauses)) - 1
-        self._ways = [_way(*_conditions(query, self._bit), self._bit) for query in queries]
+        self._asked = [_asked(*_conditions(query, self._bit), self._bit) for query in queries]
         self._met: dict[int, int] = defaultdict(int)
         for clause, bit in self._clauses.items():
             for leaf in clause:
@@ -60,7 +60,9 @@ class Gates:
             last = firing & -firing
             numbers.update(self._fired_by[last])
             firing ^= last
-        return [number for number in sorted(numbers) if self._ways[number](mask)]
+        asked = self._asked
+        met = [number for number in sorted(numbers) if mask & asked[number][0] == asked[number][0]]
+        return [number for number in met if _all_open(asked[number][1], mask)]
 
 
 def needed(node: Bound, cost: Mapping[int, float]) -> frozenset[int] | None:
@@ -122,12 +124,34 @@ def _conditions(node: Bound, bit: _Bit) -> _Conditions:
             return frozenset(), []
 
 
-def _way(clauses: Iterable[frozenset[int]], ways: list[_Way], bit: _Bit) -> _Way:
-    """Whether every clause is met and every way is open."""
+def _asked(clauses: Iterable[frozenset[int]], ways: list[_Way], bit: _Bit) -> tuple[int, list[_Way]]:
+    """The clauses that must be met, as a number, and the ways that must be open."""
     every = 0
     for clause in clauses:
         every |= bit(clause)
-    return lambda mask: mask & every == every and all(way(mask) for way in ways)
+    return every, ways
+
+
+def _way(clauses: Iterable[frozenset[int]], ways: list[_Way], bit: _Bit) -> _Way:
+    """Whether every clause is met and every way is open."""
+    every, ways = _asked(clauses, ways, bit)
+    if not ways:
+        return lambda mask: mask & every == every
+    return lambda mask: mask & every == every and _all_open(ways, mask)
+
+
+def _all_open(ways: Sequence[_Way], mask: int) -> bool:
+    for way in ways:  # noqa: SIM110  # `all` and `any` make a generator for each article and rule
+        if not way(mask):
+            return False
+    return True
+
+
+def _one_open(ways: Sequence[_Way], mask: int) -> bool:
+    for way in ways:  # noqa: SIM110
+        if way(mask):
+            return True
+    return False
 
 
 def _together(parts: list[_Conditions]) -> _Conditions:
@@ -144,4 +168,4 @@ def _either(parts: list[_Conditions], bit: _Bit) -> _Conditions:
     if not others:
         return frozenset((simple,)), []
     met = bit(simple)
-    return frozenset(), [lambda mask: bool(mask & met) or any(way(mask) for way in others)]
+    return frozenset(), [lambda mask: bool(mask & met) or _one_open(others, mask)]
