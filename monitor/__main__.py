@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import threading
+from typing import TextIO
 
 from monitor.cli import main as cli
 
@@ -24,17 +25,20 @@ def main() -> None:
         if threading.active_count() > 1 or not isinstance(end.code, int):
             raise
         atexit._run_exitfuncs()  # noqa: SLF001  # logging and child processes end in theirs
-        _flush()
-        os._exit(end.code)
+        failed = [not _flushed(stream) for stream in (sys.stdout, sys.stderr)]
+        os._exit(end.code or int(any(failed)))
 
 
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream:  # none where the file was closed before the program began
-                stream.flush()
-        except (OSError, ValueError):  # its reader has gone, or it was closed from the beginning
-            continue
+def _flushed(stream: TextIO | None) -> bool:
+    """Whether all that was said is written, or nobody reads it any more."""
+    try:
+        if stream:  # none where the file was closed before the program began
+            stream.flush()
+    except (BrokenPipeError, ValueError):
+        return True
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

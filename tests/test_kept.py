@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import threading
@@ -43,12 +44,18 @@ def read(place: Path, *sources: bytes) -> list[WatchlistFile]:
     return found
 
 
+def put(place: Path, rows: object) -> None:
+    """Write something in the place of what is kept, with a digest that fits: rows, or what is none."""
+    told = {key: json.dumps(row).encode() for key, row in rows.items()} if isinstance(rows, dict) else rows
+    sizes = {key: len(row) for key, row in told.items()} if isinstance(told, dict) else told
+    sealed.write(place, kept._reader(), sizes, [*told.values()] if isinstance(told, dict) else ())
+
+
 def rewrite(place: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change what is kept, with a digest that fits."""
-    found = sealed.read(place, kept._reader())
-    assert found is not None
-    change(found[0])
-    sealed.write(place, kept._reader(), found[0])
+    rows = {key: json.loads(row) for key, row in kept._stored(place, kept._reader()).items()}
+    change(rows)
+    put(place, rows)
 
 
 def marked(place: Path) -> None:
@@ -181,13 +188,26 @@ def test_another_version_of_the_reader_reads_anew(place: Path) -> None:
     place.write_bytes(place.read_bytes().replace(kept._reader().encode(), b"older"))
     assert read(place, PLAIN)[0].title == "As written"
     marked(place)
-    sealed.write(place, "older", kept._stored(place, kept._reader()))
+    found = sealed.read(place, kept._reader())
+    assert found is not None
+    sealed.write(place, "older", found[0], [bytes(found[1])])
     assert read(place, PLAIN)[0].title == "As written"
     assert len(kept._reader()) == 64
 
 
 @pytest.mark.parametrize(
-    "row", [0, "x", [], ["x"], {"a": 1}, None, [["x"], 1, 2, 3, 4, 5, 6], ["x", "X", "low", "", [["a"]], [], [], []]]
+    "row",
+    [
+        0,
+        "x",
+        [[[]] * 9] * 9,
+        [],
+        ["x"],
+        {"a": 1},
+        None,
+        [["x"], 1, 2, 3, 4, 5, 6],
+        ["x", "X", "low", "", [["a"]], [], [], []],
+    ],
 )
 def test_rows_that_are_none_are_read_anew(place: Path, row: object) -> None:
     """Even with a digest that fits: what is no row of a watchlist ends in a reading of the file."""
@@ -198,7 +218,7 @@ def test_rows_that_are_none_are_read_anew(place: Path, row: object) -> None:
     assert read(place, PLAIN)[0].title == "As kept"
 
 
-@pytest.mark.parametrize("told", [[], 1, {}, None, "x", {"files": 5}])
+@pytest.mark.parametrize("told", [[], 1, {}, None, "x", {"files": 5}, {"files": -5}, {"files": "x"}, {"files": [1]}])
 def test_anything_else_with_a_digest_counts_as_none(place: Path, told: object) -> None:
     """JSON of another form is no reading."""
     sealed.write(place, kept._reader(), told)

@@ -65,11 +65,13 @@ def compile_watchlists(
     examples: bool = True,
     kept: Path | None = None,
     ahead: Ahead = _NOTHING,
+    meanwhile: Callable[[], None] = nothing,
 ) -> Compiled:
     """Compile all files together and run their examples.
 
     Names that were compiled before are taken from beside `kept`, as `monitor.watchlists.load` has it, if they lie
     there; `Compiled.keep` puts them there. Those that are just made are awaited, if `load` did `names_ahead`.
+    `meanwhile` is done while the automaton is built.
     """
     with uncollected():
         before = packed.restored(kept, files)
@@ -81,6 +83,7 @@ def compile_watchlists(
             awaited = ready.lacks(entity for file in ahead.files for entity in file.entities)
             ready.await_(awaited, lambda: packed.names(ahead.answer()))
             matcher = _compiled(files, feeds, problems, ready)
+        meanwhile()
     if not examples:
         return Compiled(matcher, tuple(problems), anew)
     lasting = anew and kept is not None and not problems and len(matcher.vocabulary.uses) > _MANY

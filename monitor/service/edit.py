@@ -91,7 +91,9 @@ class Editorial:
         """What is in force now. Raises ConfigError only when no good revision of anything exists."""
         print_ = _fingerprint(self.folder)
         if self._current is None or print_ != self._print:
-            self._current = self._decide(load(self.folder, self.kept, names_ahead))
+            loaded = load(self.folder, self.kept, names_ahead)
+            loaded.write()
+            self._current = self._decide(loaded)
             self._print = print_
         return self._current
 
@@ -352,9 +354,10 @@ def checked(folder: Path, kept: Path | None = None) -> Checked:
     loaded = load(folder, kept, names_ahead)
     unread = _unread(loaded)
     if unread:
+        loaded.write()
         problems = [p for p in loaded.problems if p.file in unread or p.warning]
         return Checked(loaded=loaded, problems=problems, compiled=None)
-    compiled = compile_watchlists(loaded.files, loaded.feeds, kept=kept, ahead=loaded.ahead)
+    compiled = compile_watchlists(loaded.files, loaded.feeds, kept=kept, ahead=loaded.ahead, meanwhile=loaded.write)
     blameless = _waiting(loaded.files, compiled.problems)
     problems = [*loaded.problems, *(p for p in compiled.problems if (p.file, p.line, p.column) not in blameless)]
     return Checked(loaded=loaded, problems=problems, compiled=compiled)

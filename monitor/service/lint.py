@@ -76,19 +76,15 @@ def warned(slug: str, mark: Mark, accepts: Iterable[Accept], sentence: str, hint
 
 def spellings_of(file: WatchlistFile) -> Iterator[Spelling]:
     """Every spelling of every entity of a file, once."""
-    named = [
-        (entity, name)
-        for entity in file.entities
-        for name in (Name(text=entity.name, lang="en", mark=entity.mark), *entity.names)
-    ]
-    folds = folded_names(name.text for _, name in named)
-    seen: set[tuple[str, bytes]] = set()
-    for entity, name in named:
-        folded = folds[name.text]
-        if folded and (entity.id, folded) not in seen:
-            seen.add((entity.id, folded))
-            loud = (entity.level or file.level) != "low"
-            yield Spelling(entity=entity, loud=loud, name=name, folded=folded)
+    folds = folded_names(text for entity in file.entities for text in (entity.name, *(n.text for n in entity.names)))
+    for entity in file.entities:
+        loud = (entity.level or file.level) != "low"
+        seen: set[bytes] = set()
+        for name in (Name(entity.name, "en", entity.mark), *entity.names):
+            folded = folds[name.text]
+            if folded and folded not in seen:
+                seen.add(folded)
+                yield Spelling(entity, loud, name, folded)
 
 
 def folded_names(texts: Iterable[str]) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monitor._yaml import MAX_BYTES, did_you_mean
+from monitor.beside import nothing
 from monitor.errors import ConfigError, Problem
 from monitor.model import Desk, Feed
 from monitor.watchlists.desks import read_desks
@@ -27,7 +28,7 @@ def load(folder: Path, kept: Path | None = None, further: Further | None = None)
 
     Problems across files (`cross_check`, and `sources:` that no feed has) are among them; files with those stay listed.
     What was read is kept in the file `kept` for the next time; None keeps nothing. If another process reads some of
-    them, it also does `further`: see `Loaded.ahead`.
+    them, it also does `further`: see `Loaded.ahead`; with `further` the caller has to call `Loaded.write`, too.
     """
     shown = f"{folder.name}/" if folder.name else ""
     if not folder.is_dir():
@@ -50,7 +51,9 @@ def load(folder: Path, kept: Path | None = None, further: Further | None = None)
                 files.append(found)
             else:
                 broken.update(_ID.findall(reading.texts.get(name, "")))
-    before.write()
+    before.end()
+    if not further:
+        before.write()
     known = broken | {file.id for file in files}
     feeds: tuple[Feed, ...] = (reading.one(FEEDS, read_feeds) or ()) if FEEDS in names else ()
     desks: tuple[Desk, ...] = ()
@@ -64,6 +67,7 @@ def load(folder: Path, kept: Path | None = None, further: Further | None = None)
         problems=(*reading.problems, *checked),
         sources=tuple(reading.sources),
         ahead=before.ahead,
+        write=before.write if further else nothing,
     )
 
 

@@ -1,7 +1,8 @@
 """What was read of watchlists before, kept in a file beside the store: reading all of them anew is most of a start.
 
-A sealed file (`monitor.sealed`) whose title is the version of the reader holds {sha256 of a watchlist file: its row}. A
-row holds the fields of an object in their order, a mark as one number.
+A sealed file (`monitor.sealed`) whose title is the version of the reader says of each watchlist file, by the sha256 of
+its bytes, how long its row is; behind that stand the rows, each as JSON. A row holds the fields of an object in their
+order, a mark as one number.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import fields
 from functools import cache, partial
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,12 @@ class Kept:
         self._path = path
         self._reader = _reader() if path and path.parent.is_dir() else ""
         self._rows = _stored(path, self._reader) if path and self._reader else {}
-        self._now: dict[str, Any] = {}
+        self._now: dict[str, bytes | WatchlistFile] = {}
         self._anew = False
-        self._share = frozenset[str]()
+        self._share: list[str] = []
+        """What somebody else is reading, in the order of his answers."""
         self._answers: Answers = nothing
-        self._others = frozenset[str]()
+        self._others: set[str] = set()
         self.ahead = Ahead()
         """What was read beside the others, once all is read."""
 
@@ -85,9 +87,9 @@ class Kept:
         new = [source for source in sources if sha256(source).hexdigest() not in self._rows]
         half = sum(map(len, new)) // 2
         behind = accumulate(map(len, reversed(new)))
-        share = [source for source, size in zip(reversed(new), behind, strict=True) if size <= half]
+        share = [source for source, size in zip(reversed(new), behind, strict=True) if size <= half][::-1]
         if sum(map(len, share)) > _WORTH:
-            self._share = frozenset(sha256(source).hexdigest() for source in share)
+            self._share = [sha256(source).hexdigest() for source in share]
             self._answers = beside(partial(_read_ahead, share, further))
 
     def read(self, name: str, source: bytes) -> WatchlistFile:
@@ -95,37 +97,43 @@ class Kept:
         if not self._reader:
             return read_watchlist(name, source)
         key = sha256(source).hexdigest()
-        if key in self._share:
+        while key in self._share:
             self._collect()
         if row := self._rows.get(key):
-            with suppress(ValueError, TypeError, IndexError, AttributeError):
-                found = _unpacked_file(row, name, source)
+            with suppress(ValueError, TypeError, IndexError, AttributeError, RecursionError):
+                found = _unpacked_file(json.loads(row), name, source)
                 self._now[key] = row
                 if key in self._others:
                     self.ahead = Ahead((*self.ahead.files, found), self._answers)
                 return found
         found = read_watchlist(name, source)
         self._anew = True
-        self._now[key] = _packed_file(found)
+        self._now[key] = found
         return found
 
     def _collect(self) -> None:
-        """Take what was read ahead as if it had been kept."""
-        self._share = frozenset()
-        with suppress(ValueError, RecursionError):
-            rows = json.loads(self._answers() or b"{}")
-            self._others = frozenset(rows)
-            self._rows |= rows
+        """Take the next file that was read ahead as if it had been kept."""
+        key, row = self._share.pop(0), self._answers()
+        if row is None:  # nobody reads the others
+            self._share.clear()
+        elif row:
+            self._rows[key] = row
+            self._others.add(key)
             self._anew = True
+
+    def end(self) -> None:
+        """Everything is read: what was begun for files that were there a moment ago is not waited for by others."""
+        while self._share:
+            self._collect()
 
     def write(self) -> None:
         """Keep what was read, and nothing else, for the next time."""
-        if self._share:  # files that were there a moment ago
-            self._collect()
+        self.end()
         same = not self._anew and self._now.keys() == self._rows.keys()
         if self._path is None or not self._reader or same:
             return
-        sealed.write(self._path, self._reader, self._now)
+        rows = {key: told if isinstance(told, bytes) else _row(told) for key, told in self._now.items()}
+        sealed.write(self._path, self._reader, {key: len(row) for key, row in rows.items()}, [*rows.values()])
 
 
 def _source(path: Path) -> bytes:
@@ -137,25 +145,32 @@ def _source(path: Path) -> bytes:
 
 
 def _read_ahead(sources: Sequence[bytes], further: Further | None) -> Iterator[bytes]:
-    """The rows of files, as JSON; files with something wrong, which shall be told in their order, have none.
+    """The row of each file; one with something wrong, which shall be told in its order, has none.
 
-    Then what `further` makes of them.
+    Then what `further` makes of all files that are sound.
     """
-    rows, files = {}, []
+    files = []
     for source in sources:
-        with suppress(ConfigError):
+        try:
             file = read_watchlist("", source)
+        except ConfigError:
+            yield b""
+        else:
             files.append(file)
-            rows[sha256(source).hexdigest()] = _packed_file(file)
-    yield json.dumps(rows).encode()
+            yield _row(file)
     if further:
         yield further(files)
 
 
-def _stored(path: Path, reader: str) -> dict[str, Any]:
+def _stored(path: Path, reader: str) -> dict[str, bytes]:
     """The rows that this reader wrote; none where anything about the file is not as it was written."""
     found = sealed.read(path, reader)
-    return found[0] if found and isinstance(found[0], dict) else {}
+    with suppress(TypeError, AttributeError):
+        if found:
+            told, raw = found
+            bounds = pairwise(accumulate(told.values(), initial=0))
+            return {key: bytes(raw[start:end]) for key, (start, end) in zip(told, bounds, strict=True)}
+    return {}
 
 
 @cache
@@ -165,8 +180,9 @@ def _reader() -> str:
     return sha256(f"{yaml.__version__} {yaml.__with_libyaml__} {code}".encode()).hexdigest() if code else ""
 
 
-def _packed_file(file: WatchlistFile) -> list[Any]:
-    return [_packed(getattr(file, field.name)) for field in fields(file) if field.name not in _DERIVED]
+def _row(file: WatchlistFile) -> bytes:
+    told = [_packed(getattr(file, field.name)) for field in fields(file) if field.name not in _DERIVED]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _packed(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -232,3 +232,5 @@ class Loaded:
     sources: tuple[tuple[str, str], ...] = ()
     """(file, source) of every good file, feeds and desks included: what to keep as the last good revision."""
     ahead: Ahead = field(default=Ahead(), compare=False)
+    write: Callable[[], None] = field(default=nothing, compare=False)
+    """Keeps what was read, where `load` has left that to its caller: it takes a while, and can wait."""
