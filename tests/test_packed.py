@@ -200,6 +200,22 @@ def test_after_an_edit_only_what_it_concerns_is_made_anew(kept: Path, monkeypatc
     assert made.matcher.match(asked) == alone.matcher.match(asked)
 
 
+def test_two_entities_of_one_id_leave_nothing_wrong_behind(kept: Path) -> None:
+    """A fault that `check` tells; what another process made of them is not what one of them is called."""
+    lines = "entities:\n  a: {kind: place, name: Anbar}\n  b: {kind: place, name: Basra}\n"
+    first, second = watchlist(lines, "x"), watchlist(lines.replace("Anbar", "Amara"), "y")
+    made = compile_watchlists([first, second], ahead=Ahead((first, second), lambda: names_ahead([first, second])))
+    assert same(made.matcher, compile_watchlists([first, second]).matcher)
+    made.keep(kept)
+    mended = watchlist(lines.replace("Anbar", "Amara").replace("b:", "c:"), "y")
+    left = watchlist("entities:\n  b: {kind: place, name: Basra}\n", "x")
+    assert named(compile_watchlists([left, mended], kept=kept).matcher, "Anbar, Amara, Basra") == [
+        ("a", "Amara"),
+        ("b", "Basra"),
+        ("c", "Basra"),
+    ]
+
+
 def test_what_an_edit_left_is_made_anew_where_it_is_broken(kept: Path, small: WatchlistFile) -> None:
     """Sounds that are none: they are made of the names."""
     start(kept, small)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,7 +55,9 @@ class Compiled:
 def names_ahead(files: Sequence[WatchlistFile]) -> bytes:
     """The names of these files, for `compile_watchlists` of another process: what `load` may do further with them."""
     with uncollected():
-        return packed.told([entity for file in files for entity in file.entities])
+        entities = [entity for file in files for entity in file.entities]
+        ids = Counter(entity.id for entity in entities)  # of two with one id `check` says so, and takes the last
+        return packed.told([entity for entity in entities if ids[entity.id] == 1])
 
 
 def compile_watchlists(
@@ -81,7 +83,7 @@ def compile_watchlists(
         if matcher is None:
             ready = Ready(before.names if before else None)
             awaited = ready.lacks(entity for file in ahead.files for entity in file.entities)
-            ready.await_(awaited, lambda: packed.names(ahead.answer()))
+            ready.wait_for(awaited, lambda: packed.names(ahead.answer()))
             matcher = _compiled(files, feeds, problems, ready)
         meanwhile()
     if not examples:

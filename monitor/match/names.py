@@ -39,7 +39,7 @@ class Names:
 
 
 def made(entities: Sequence[Entity]) -> tuple[Vocabulary, Sounds]:
-    """The names of entities by themselves, for somebody else."""
+    """The names of entities by themselves, for somebody else; no two of them may have one id."""
     vocabulary = Vocabulary()
     with vocabulary.folding(text for entity in entities for text in texts(entity)):
         leaves = [add(entity, vocabulary).full for entity in entities]
@@ -49,16 +49,16 @@ def made(entities: Sequence[Entity]) -> tuple[Vocabulary, Sounds]:
 class Ready:
     """Names that need not be made again: of what was compiled before, or what somebody else is just making.
 
-    It is asked for entities of one set of watchlists only, in which an id means one entity.
+    It lasts no longer than the entities that it is asked for.
     """
 
     def __init__(self, before: Names | None = None) -> None:
         self._names = dict.fromkeys(before.made_of.values(), before) if before else {}
-        self._made_of: dict[str, str] = {}
+        self._made_of: dict[int, str] = {}
         self._awaited = frozenset[str]()
         self._answer: Callable[[], Names | None] = nothing
 
-    def await_(self, entities: Iterable[Entity], answer: Callable[[], Names | None]) -> None:
+    def wait_for(self, entities: Iterable[Entity], answer: Callable[[], Names | None]) -> None:
         """Wait for `answer` when one of these entities is asked for; without one they are made here."""
         self._awaited, self._answer = frozenset(map(self._key, entities)), answer
 
@@ -74,9 +74,9 @@ class Ready:
         return [e for e in entities if (key := self._key(e)) not in self._names and key not in self._awaited]
 
     def _key(self, entity: Entity) -> str:
-        key = self._made_of.get(entity.id)
+        key = self._made_of.get(id(entity))
         if key is None:
-            key = self._made_of[entity.id] = made_of(entity)
+            key = self._made_of[id(entity)] = made_of(entity)
         return key
 
     def _collect(self) -> None:
