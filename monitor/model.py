@@ -235,8 +235,7 @@ class Hit(NamedTuple):
         return self.rule or self.entity or ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class Matched(NamedTuple):
     """What the matcher says of one article; `mentions` in order of place."""
 
     article: str

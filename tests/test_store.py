@@ -478,7 +478,7 @@ def test_rematch_replaces_adds_and_withdraws(store: Store) -> None:
     assert found(store, Mentioned(entities=("iran",), rev="w2", text=nobody)) == []
     assert found(store, Mentioned(entities=("syria",), rev="w2", text=nobody)) == ["a"]
     assert found(store, Where(column="rule", values=("old",))) == []
-    store.rematched([replace(again, hits=(gone, stays, new))], ["r-a"], "w3", lookback=True)
+    store.rematched([again._replace(hits=(gone, stays, new))], ["r-a"], "w3", lookback=True)
     assert gone in store.articles(["a"])[0].hits
     assert [h.rule for h in store.lookback_hits("desk", None)] == ["new"]
 

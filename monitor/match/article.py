@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitor.model import Article
 from monitor.text import FoldedBatch, widened
+from monitor.text.fold import DROPPED
 from monitor.text.language import paragraph_languages
 
 
@@ -45,7 +46,7 @@ class Text:
             field = 0 if start < self.bounds[1] else 1
             letters = self.article.title if field == 0 else self.article.text
             first, last = self._batch.original(2 * self._number + field, start, end)
-            if not letters.isascii():
+            if letters[first - 1 : first] in DROPPED or letters[last : last + 1] in DROPPED:
                 first, last = widened(letters, first, last)
             if letters[last : last + 1] == "." and letters.startswith(".", last - 2):
                 last += 1  # the last point of "U.S."

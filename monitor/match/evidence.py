@@ -40,17 +40,16 @@ class Witness:
 
     def evidence(self, view: ArticleView, atoms: Sequence[Atom]) -> tuple[Evidence, ...]:
         """One piece of evidence per span, at most five of one leaf, in order of place."""
-        if len(atoms) == 1:
-            return (self._one(view, *atoms[0]),)
         counted: Counter[int] = Counter()
         found: list[Evidence] = []
         for start, end, leaf in atoms:
             counted[leaf] += 1
             if counted[leaf] <= _PER_LEAF and len(found) < _PER_HIT:
-                found.append(self._one(view, start, end, leaf))
+                found.append(self.one(view, start, end, leaf))
         return tuple(found)
 
-    def _one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
+    def one(self, view: ArticleView, start: int, end: int, leaf: int) -> Evidence:
+        """The evidence of one span."""
         text = view.text
         field, first, last = text.shown((start, end))
         facts = (

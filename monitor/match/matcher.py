@@ -20,7 +20,7 @@ from monitor.match.scan import Candidate, Friends, Places, Scanner
 from monitor.match.sounds import Sounds
 from monitor.match.view import ArticleView
 from monitor.match.vocabulary import Vocabulary
-from monitor.model import Article, Feed, Hit, Matched, Mention, Stored
+from monitor.model import Article, Evidence, Feed, Hit, Matched, Mention, Stored
 from monitor.query import evaluate as ev
 from monitor.query.gates import Gates
 from monitor.watchlists import Entity, Rule, WatchlistFile
@@ -39,6 +39,17 @@ class Watch:
     file: WatchlistFile
     rule: Rule
     query: ev.Bound
+
+
+class _Nearby(dict[int, int]):
+    """The clauses of gates that the leaves of a pattern meet, as a number."""
+
+    def __init__(self, gates: Gates, scanner: Scanner) -> None:
+        self._gates, self._scanner = gates, scanner
+
+    def __missing__(self, pattern: int) -> int:
+        mask = self[pattern] = self._gates.mask(self._scanner.leaves(pattern))
+        return mask
 
 
 class Matcher:
@@ -77,7 +88,7 @@ class Matcher:
         self._queries = [ev.joined(watch.query) for watch in self.rules]
         self._named = frozenset(self.watched.keys() | self._shorts.keys())
         self._gates = Gates(self._queries, self._costs())
-        self._nearby: dict[int, int] = {}
+        self._nearby = _Nearby(self._gates, self._scanner)
 
     @property
     def automaton(self) -> bytes:
@@ -118,14 +129,14 @@ class Matcher:
         article = text.article
         present = self._near(waiting) | self._gates.mask(places)
         if self._named.isdisjoint(places) and not self._gates.open(present):
-            return Matched(article=article.id, lang=article.lang)
+            return Matched(article.id, article.lang)
         view = self._view(text, places)
         rules = self._gates.open(present | self._gates.mask(view.found))
         if rules and waiting:
             self._scanner.complete(text, places, waiting)
             rules = self._gates.open(self._gates.mask((*places, *view.found)))
         hits = [*self._rule_hits(view, rules), *self._mention_hits(view)]
-        return Matched(article=article.id, lang=article.lang, mentions=self._mentions(view), hits=tuple(hits))
+        return Matched(article.id, article.lang, self._mentions(view), tuple(hits))
 
     def _mentions(self, view: ArticleView) -> tuple[Mention, ...]:
         rows = [(place, leaf, place in found.nested) for leaf, found in view.found.items() for place in found.places]
@@ -134,14 +145,17 @@ class Matcher:
 
     def _mention_hits(self, view: ArticleView) -> list[Hit]:
         hits = []
-        article, evidence = view.text.article, self._witness.evidence
+        article, evidence, one = view.text.article, self._witness.evidence, self._witness.one
         for leaf, found in view.found.items():
             nested = found.nested
             own = [place for place in found.places if place not in nested] if nested else found.places
             if own:
                 entity, file, rev, level = self._owned[leaf]
-                # most hits are states and large places: one place proves them, mentions hold the others
-                shown = evidence(view, [(a, b, leaf) for a, b in (own[:1] if level == "low" else own)])
+                if level == "low" or len(own) == 1:
+                    # most hits are states and large places: one place proves them, mentions hold the others
+                    shown: tuple[Evidence, ...] = (one(view, *own[0], leaf),)
+                else:
+                    shown = evidence(view, [(a, b, leaf) for a, b in own])
                 facts = (article.id, article.revision, file, None, entity, rev, level, shown, False)
                 hits.append(tuple.__new__(Hit, facts))
         return hits
@@ -150,10 +164,7 @@ class Matcher:
         """The words whose letters stand in a text, be they words there or not, as a number that gates understand."""
         known, found = self._nearby, 0
         for _, _, pattern in waiting:
-            mask = known.get(pattern)
-            if mask is None:
-                mask = known[pattern] = self._gates.mask(self._scanner.leaves(pattern))
-            found |= mask
+            found |= known[pattern]
         return found
 
     def _rule_hits(self, view: ArticleView, rules: Sequence[int]) -> list[Hit]:

@@ -40,11 +40,12 @@ _SEPARATOR = "\uffff"
 _BETWEEN = " \uffff "
 _MOST_MARKS = 6
 """Marks and invisible signs behind one letter; real text has three at most, and a hostile one must not take longer."""
-_DROPPED = frozenset(
+DROPPED = frozenset(
     char
     for char in map(chr, np.flatnonzero((TABLE == DELETE) | (TABLE == HAMZA_SEAT)).tolist())
     if unicodedata.category(char) != "Cf"
 )
+"""Letters and marks that folding deletes."""
 _BREAK = re.compile("[-\u2010\u00ad]\n+")
 """What parts a word at the end of a line: "Sin-", "jar"."""
 _LINE_END = ord("\n")
@@ -204,9 +205,9 @@ def widened(text: str, start: int, end: int) -> tuple[int, int]:
     """The span with the letters and marks at its edges that folding deletes: the ئ of ئێران, the ء of الخضراء."""
     if text.isascii():
         return start, end  # most texts: ASCII has none
-    while start > 0 and text[start - 1] in _DROPPED:
+    while start > 0 and text[start - 1] in DROPPED:
         start -= 1
-    while end < len(text) and text[end] in _DROPPED:
+    while end < len(text) and text[end] in DROPPED:
         end += 1
     return start, end
 

@@ -73,7 +73,7 @@ def stretch(text: str, start: int, end: int) -> tuple[int, int]:
 def shortened(text: str, first: int, last: int, start: int, end: int) -> str:
     """The sentence text[first:last] in one line, with at most SHOWN letters around text[start:end]."""
     if last - first <= SHOWN:
-        return " ".join(text[first:last].split())
+        return _in_one_line(text[first:last])
     cut_left = cut_right = False
     room = max(0, SHOWN - (end - start)) // 2
     if start - first > room:
@@ -81,8 +81,13 @@ def shortened(text: str, first: int, last: int, start: int, end: int) -> str:
     if last - end > room:
         last, cut_right = text.rfind(" ", end, end + room), True
         last = end + room if last < 0 else last
-    shown = " ".join(text[first:last].split())
+    shown = _in_one_line(text[first:last])
     return f"{'… ' if cut_left else ''}{shown}{' …' if cut_right else ''}"
+
+
+def _in_one_line(text: str) -> str:
+    # of all blanks the plain space alone is printable: nearly every sentence is in one line already
+    return text.strip(" ") if "  " not in text and text.isprintable() else " ".join(text.split())
 
 
 def _end(text: str, end: int, right: int) -> int:
