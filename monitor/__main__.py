@@ -16,8 +16,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line, and leave at once.
 
-    Python would take all watchlists apart, name by name, only to give their memory back: a tenth of a second that
-    somebody waits (`monitor check`). Files and the store are closed by then, by those who opened them.
+    Python would take all watchlists apart, name by name, only to give their memory back, while somebody waits
+    (`monitor check`). Files and the store are closed by then, by those who opened them.
     """
     try:
         cli()

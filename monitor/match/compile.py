@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from monitor.beside import beside, nothing
+from monitor.beside import Answers, beside, nothing
 from monitor.errors import Problem, QueryError
 from monitor.match import packed
 from monitor.match.collector import uncollected
@@ -42,7 +42,7 @@ class Compiled:
     problems: tuple[Problem, ...]
     anew: bool = True
     """Whether names were compiled, not found where they are kept."""
-    _packed: Callable[[], bytes | None] = nothing
+    _packed: Answers = nothing
     """Gives what shall be kept, where it is made beside the examples."""
 
     def keep(self, kept: Path | None) -> None:
@@ -89,8 +89,10 @@ def compile_watchlists(
     if not examples:
         return Compiled(matcher, tuple(problems), anew)
     lasting = anew and kept is not None and not problems and len(matcher.vocabulary.uses) > _MANY
-    matcher.built()
-    names = beside(lambda: [packed.packed(matcher)]) if lasting else nothing
+    names: Answers = nothing
+    if lasting:
+        matcher.built()
+        names = beside(lambda: [packed.packed(matcher)])
     problems.extend(_failing(matcher, files))
     return Compiled(matcher, tuple(problems), anew, names)
 

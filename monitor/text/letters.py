@@ -37,7 +37,7 @@ CODES: dict[str, int] = {c: ord(c) for c in _NAMED} | dict(zip(_SCRIPTS + _UNKNO
 UNKNOWN = CODES[_UNKNOWN]
 _ROWS: dict[str, str] = {c: to for letters, to, _ in DATA["rows"] for c in letters}
 _EXPAND: dict[str, str] = {c: to for letters, to, _ in DATA["expand"] for c in letters}
-_NAMED_ONES = _ROWS.keys() | _EXPAND.keys()
+_LISTED = _ROWS.keys() | _EXPAND.keys()
 SHARED: dict[str, str] = {c: letter for c, letter, _ in DATA["shared"]}
 """Letters that become several, the first of which may stand before them already."""
 
@@ -80,7 +80,7 @@ def _one(char: str) -> str:
 
 def _code(char: str) -> int:
     """The code of what `plain` says; at each start asked of 18,000, most of which their kind alone decides."""
-    if char not in _NAMED_ONES and not unicodedata.decomposition(char):
+    if char not in _LISTED and not unicodedata.decomposition(char):
         kind = unicodedata.category(char)
         if kind[0] == "M" or kind == "Cf":
             return DELETE

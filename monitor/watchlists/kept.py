@@ -122,7 +122,7 @@ class Kept:
             self._anew = True
 
     def end(self) -> None:
-        """Everything is read: what was begun for files that were there a moment ago is not waited for by others."""
+        """All is read: rows of files that have gone meanwhile are taken: the next answer is of `further`."""
         while self._share:
             self._collect()
 
